@@ -1,0 +1,239 @@
+/* base/file.c - mapped reading and atomic writing. */
+#include "base/file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+moda_status moda_file_map(const char *path, moda_mapped_file *file)
+{
+    moda_status st = MODA_OK;
+    struct stat s;
+    int fd;
+    *file = (moda_mapped_file){0};
+    /* Without O_NONBLOCK a named pipe would wait here for a writer. */
+    MODA_CHECK((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) >= 0, MODA_ERR_IO, "%s: %s",
+               path, strerror(errno));
+    MODA_CHECK(fstat(fd, &s) == 0, MODA_ERR_IO, "%s: %s", path, strerror(errno));
+    MODA_CHECK(!S_ISDIR(s.st_mode), MODA_ERR_IO, "%s: is a directory, a file is wanted", path);
+    MODA_CHECK(S_ISREG(s.st_mode), MODA_ERR_IO, "%s: is not a regular file", path);
+    if (s.st_size == 0) goto out;
+    void *data = mmap(NULL, (size_t)s.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    MODA_CHECK(data != MAP_FAILED, MODA_ERR_IO, "%s: %s", path, strerror(errno));
+    *file = (moda_mapped_file){data, (size_t)s.st_size};
+out:
+    if (fd >= 0) close(fd);
+    return st;
+}
+
+void moda_file_unmap(moda_mapped_file *file)
+{
+    if (file->data) munmap((void *)file->data, file->size);
+    *file = (moda_mapped_file){0};
+}
+
+/* ---- writing ---- */
+
+/* The folder that path is in, fresh memory. */
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash) return moda_format(".");
+    if (slash == path) return moda_format("/");
+    return moda_format("%.*s", (int)(slash - path), path);
+}
+
+/* Whether renaming onto path would destroy more than a file's content: a device, a pipe, and what
+ * only looks like a file (/dev/stdout sent into one). */
+static bool must_write_directly(const char *path)
+{
+    struct stat s;
+    if (strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0) {
+        return stat(path, &s) == 0 && !(S_ISREG(s.st_mode) && strncmp(path, "/dev/shm/", 9) == 0);
+    }
+    return stat(path, &s) == 0 && !S_ISREG(s.st_mode);
+}
+
+/* A new file beside path; process and counter in its name, so that neither threads nor jobs meet.
+ * Mode as the user's umask says, or as the file to be replaced has it. */
+static moda_status open_temporary(moda_writer *w)
+{
+    static atomic_uint counter;
+    moda_status st = MODA_OK;
+    struct stat s;
+    int fd = -1;
+    for (int attempt = 0; attempt < 100 && fd < 0; attempt++) {
+        free(w->temporary);
+        w->temporary =
+            moda_format("%s.%ld-%u.tmp", w->path, (long)getpid(), atomic_fetch_add(&counter, 1));
+        MODA_CHECK(w->temporary != NULL, MODA_ERR_NOMEM, "out of memory");
+        fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd < 0 && errno != EEXIST) break;
+    }
+    if (fd < 0) {
+        free(w->temporary); /* never made: nothing to remove */
+        w->temporary = NULL;
+    }
+    MODA_CHECK(fd >= 0, MODA_ERR_IO, "%s: cannot be created: %s", w->path, strerror(errno));
+    if (stat(w->path, &s) == 0) (void)!fchmod(fd, s.st_mode & 0777);
+    MODA_CHECK((w->stream = fdopen(fd, "wb")) != NULL, MODA_ERR_NOMEM, "out of memory");
+    fd = -1;
+out:
+    if (fd >= 0) close(fd);
+    return st;
+}
+
+moda_status moda_writer_open(moda_writer *w, const char *path)
+{
+    moda_status st = MODA_OK;
+    *w = (moda_writer){0};
+    MODA_CHECK(*path, MODA_ERR_IO, "an empty name is not a file to write");
+    MODA_CHECK(!moda_is_directory(path), MODA_ERR_IO, "%s: is a directory, a file is wanted", path);
+    if (must_write_directly(path)) {
+        MODA_CHECK((w->path = moda_format("%s", path)) != NULL, MODA_ERR_NOMEM, "out of memory");
+        MODA_CHECK((w->stream = fopen(path, "ab")) != NULL, MODA_ERR_IO, "%s: %s", path,
+                   strerror(errno));
+        goto out;
+    }
+    w->path = realpath(path, NULL); /* through symbolic links to an existing file */
+    if (!w->path) w->path = moda_format("%s", path);
+    MODA_CHECK(w->path != NULL, MODA_ERR_NOMEM, "out of memory");
+    MODA_TRY(open_temporary(w));
+out:
+    if (st != MODA_OK) moda_writer_abort(w);
+    return st;
+}
+
+/* A rename is on disk only once its folder is. File systems that cannot sync a folder say EINVAL. */
+static moda_status sync_folder(const char *path)
+{
+    moda_status st = MODA_OK;
+    int fd = -1;
+    char *folder = folder_of(path);
+    MODA_CHECK(folder != NULL, MODA_ERR_NOMEM, "out of memory");
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) goto out; /* writable but not readable: the rename itself has happened */
+    MODA_CHECK(fsync(fd) == 0 || errno == EINVAL, MODA_ERR_IO, "%s: %s", folder, strerror(errno));
+out:
+    if (fd >= 0) close(fd);
+    free(folder);
+    return st;
+}
+
+moda_status moda_writer_commit(moda_writer *w)
+{
+    moda_status st = MODA_OK;
+    MODA_CHECK(w->stream != NULL, MODA_ERR_INTERNAL, "commit of a writer that is not open");
+    bool failed_before = ferror(w->stream);
+    MODA_CHECK(fflush(w->stream) == 0, MODA_ERR_IO, "%s: cannot be written: %s", w->path,
+               strerror(errno));
+    /* The errno of a failed fwrite is gone by now; nearly always it is this. */
+    MODA_CHECK(!failed_before, MODA_ERR_IO, "%s: cannot be written; is the disk full?", w->path);
+    MODA_CHECK(fsync(fileno(w->stream)) == 0 || !w->temporary, MODA_ERR_IO,
+               "%s: cannot be written: %s", w->path, strerror(errno));
+    FILE *stream = w->stream;
+    w->stream = NULL; /* fclose gives it up even when it fails */
+    MODA_CHECK(fclose(stream) == 0, MODA_ERR_IO, "%s: cannot be written: %s", w->path,
+               strerror(errno));
+    if (!w->temporary) goto out;
+    MODA_CHECK(rename(w->temporary, w->path) == 0, MODA_ERR_IO, "%s: %s", w->path, strerror(errno));
+    free(w->temporary); /* is the file now: abort must not remove it */
+    w->temporary = NULL;
+    MODA_TRY(sync_folder(w->path));
+out:
+    moda_writer_abort(w);
+    return st;
+}
+
+void moda_writer_abort(moda_writer *w)
+{
+    if (w->stream) fclose(w->stream);
+    if (w->temporary) unlink(w->temporary);
+    free(w->temporary);
+    free(w->path);
+    *w = (moda_writer){0};
+}
+
+moda_status moda_check_writable(const char *path)
+{
+    moda_status st = MODA_OK;
+    moda_writer w = {0};
+    if (*path && !moda_is_directory(path) && must_write_directly(path)) {
+        /* Opening a named pipe would wait for its reader. */
+        MODA_CHECK(access(path, W_OK) == 0, MODA_ERR_IO, "%s: %s", path, strerror(errno));
+        goto out;
+    }
+    MODA_TRY(moda_writer_open(&w, path));
+out:
+    moda_writer_abort(&w);
+    return st;
+}
+
+/* ---- names ---- */
+
+bool moda_is_directory(const char *path)
+{
+    struct stat s;
+    return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
+}
+
+bool moda_is_file(const char *path)
+{
+    struct stat s;
+    return stat(path, &s) == 0 && S_ISREG(s.st_mode);
+}
+
+moda_status moda_make_directory(const char *path)
+{
+    moda_status st = MODA_OK;
+    char *part = moda_format("%s", path);
+    MODA_CHECK(part != NULL, MODA_ERR_NOMEM, "out of memory");
+    MODA_CHECK(*part, MODA_ERR_IO, "an empty name is not a directory");
+    for (char *c = part + 1;; c++) {
+        if (*c && *c != '/') continue;
+        char end = *c;
+        *c = 0;
+        /* Existing parts may say EEXIST, or EROFS and the like: what counts is what stands there. */
+        if (mkdir(part, 0777) != 0) {
+            int reason = errno;
+            MODA_CHECK(moda_is_directory(part), MODA_ERR_IO, "%s: %s", part,
+                       reason == EEXIST ? "is not a directory" : strerror(reason));
+        }
+        *c = end;
+        if (!end) break;
+    }
+out:
+    free(part);
+    return st;
+}
+
+moda_status moda_copy_file(const char *from, const char *to)
+{
+    moda_status st = MODA_OK;
+    moda_mapped_file source = {0};
+    moda_writer w = {0};
+    MODA_TRY(moda_file_map(from, &source));
+    MODA_TRY(moda_writer_open(&w, to));
+    if (source.size) fwrite(source.data, 1, source.size, w.stream);
+    MODA_TRY(moda_writer_commit(&w));
+out:
+    moda_writer_abort(&w);
+    moda_file_unmap(&source);
+    return st;
+}
+
+char *moda_format(const char *format, ...)
+{
+    char *text = NULL;
+    va_list arguments;
+    va_start(arguments, format);
+    if (vasprintf(&text, format, arguments) < 0) text = NULL;
+    va_end(arguments);
+    return text;
+}

@@ -1,0 +1,158 @@
+/* base/json.c - reading through Jansson; writing here, because Jansson prints every real with one
+ * fixed precision (0.1 as 0.10000000000000001, or with digits lost) and every array element on a
+ * line of its own. */
+#include "base/json.h"
+#include "base/file.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+moda_status moda_json_read(const char *path, json_t **value)
+{
+    moda_status st = MODA_OK;
+    moda_mapped_file file = {0};
+    json_error_t error;
+    *value = NULL;
+    MODA_TRY(moda_file_map(path, &file));
+    MODA_CHECK(file.size > 0, MODA_ERR_FORMAT, "%s: is empty, JSON is wanted", path);
+    json_t *root = json_loadb((const char *)file.data, file.size, JSON_REJECT_DUPLICATES, &error);
+    MODA_CHECK(root != NULL, MODA_ERR_FORMAT, "%s: line %d, column %d: %s", path, error.line,
+               error.column, error.text);
+    *value = root;
+out:
+    moda_file_unmap(&file);
+    return st;
+}
+
+/* Where printed JSON goes: indent < 0 is one line. */
+typedef struct printer {
+    FILE *f;
+    int indent;
+} printer;
+
+/* The fewest digits that read back as x; always recognisable as a real. */
+static void print_real(FILE *f, double x)
+{
+    char text[40];
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, x);
+        if (strtod(text, NULL) == x) break;
+    }
+    /* A host program may have set a locale with a decimal comma. */
+    char *comma = strchr(text, ',');
+    if (comma) *comma = '.';
+    fprintf(f, "%s%s", text, strpbrk(text, ".e") ? "" : ".0");
+}
+
+static void print_scalar(FILE *f, const json_t *value)
+{
+    if (json_is_real(value))
+        print_real(f, json_real_value(value));
+    else
+        json_dumpf(value, f, JSON_ENCODE_ANY);
+}
+
+static bool is_scalar(const json_t *value)
+{
+    return !json_is_object(value) && !json_is_array(value);
+}
+
+static void new_line(const printer *p, int depth)
+{
+    if (p->indent < 0) return;
+    fprintf(p->f, "\n%*s", p->indent * depth, "");
+}
+
+static void print_value(const printer *p, const json_t *value, int depth);
+
+static void print_object(const printer *p, json_t *object, int depth)
+{
+    const char *key, *separator = "";
+    json_t *item;
+    fputc('{', p->f);
+    json_object_foreach(object, key, item)
+    {
+        json_t *name = json_string(key);
+        fputs(separator, p->f);
+        new_line(p, depth + 1);
+        json_dumpf(name, p->f, JSON_ENCODE_ANY);
+        json_decref(name);
+        fputs(": ", p->f);
+        print_value(p, item, depth + 1);
+        separator = p->indent < 0 ? ", " : ",";
+    }
+    if (json_object_size(object)) new_line(p, depth);
+    fputc('}', p->f);
+}
+
+/* An array of plain values stands on one line; one with objects or arrays, an item a line. */
+static void print_array(const printer *p, const json_t *array, int depth)
+{
+    size_t n = json_array_size(array);
+    bool flat = true;
+    for (size_t i = 0; i < n; i++) flat = flat && is_scalar(json_array_get(array, i));
+    fputc('[', p->f);
+    for (size_t i = 0; i < n; i++) {
+        if (i) fputs(flat || p->indent < 0 ? ", " : ",", p->f);
+        if (!flat) new_line(p, depth + 1);
+        print_value(p, json_array_get(array, i), depth + 1);
+    }
+    if (!flat) new_line(p, depth);
+    fputc(']', p->f);
+}
+
+static void print_value(const printer *p, const json_t *value, int depth)
+{
+    if (json_is_object(value))
+        print_object(p, (json_t *)value, depth);
+    else if (json_is_array(value))
+        print_array(p, value, depth);
+    else
+        print_scalar(p->f, value);
+}
+
+moda_status moda_json_write(const char *path, const json_t *value)
+{
+    moda_status st = MODA_OK;
+    moda_writer w = {0};
+    MODA_CHECK(value != NULL, MODA_ERR_NOMEM, "%s: out of memory for its JSON", path);
+    MODA_TRY(moda_writer_open(&w, path));
+    print_value(&(printer){w.stream, 2}, value, 0);
+    fputc('\n', w.stream);
+    MODA_TRY(moda_writer_commit(&w));
+out:
+    moda_writer_abort(&w);
+    return st;
+}
+
+char *moda_json_line(const json_t *value)
+{
+    char *text = NULL;
+    size_t size = 0;
+    if (!value) return NULL;
+    FILE *f = open_memstream(&text, &size);
+    if (!f) return NULL;
+    print_value(&(printer){f, -1}, value, 0);
+    bool failed = ferror(f);
+    failed = fclose(f) != 0 || failed;
+    if (!failed) return text;
+    free(text);
+    return NULL;
+}
+
+json_t *moda_json_number(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+json_t *moda_json_sizes(const size_t *values, size_t n)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; array && i < n; i++)
+        if (json_array_append_new(array, json_integer((json_int_t)values[i])) != 0) {
+            json_decref(array);
+            array = NULL;
+        }
+    return array;
+}

@@ -1,0 +1,23 @@
+/* base/json.h - JSON through Jansson: the few things around json_t that every room needs.
+ * Values are Jansson's own (json_t, json_object_get, ...); read its manual for those. */
+#ifndef MODA_BASE_JSON_H
+#define MODA_BASE_JSON_H
+
+#include "base/status.h"
+#include <jansson.h>
+
+/* Parses a file; duplicate keys are refused. The caller owns *value (json_decref). Fails:
+ * MODA_ERR_IO, MODA_ERR_FORMAT (path, line, column, Jansson's reason). */
+MODA_MUST_USE moda_status moda_json_read(const char *path, json_t **value);
+/* Writes value atomically, indented, keys in insertion order, reals with the fewest digits that
+ * read back as the same f64. */
+MODA_MUST_USE moda_status moda_json_write(const char *path, const json_t *value);
+/* As one line without newline, fresh memory (free() it); NULL when out of memory. */
+char *moda_json_line(const json_t *value);
+
+/* A real that JSON can hold: NaN and infinities become null. New reference. */
+json_t *moda_json_number(double x);
+/* [1,2,3] from sizes. New reference. */
+json_t *moda_json_sizes(const size_t *values, size_t n);
+
+#endif
