@@ -1,0 +1,40 @@
+/* numa/memory.c - blocks from mmap. */
+#include "numa/memory.h"
+#include <stdint.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE = 2 << 20 };
+
+/* Whole huge pages for large blocks, whole pages for others. */
+static size_t mapped_size(size_t bytes)
+{
+    const size_t unit = bytes >= 2 * (size_t)HUGE_PAGE ? HUGE_PAGE : 4096;
+    return bytes ? (bytes + unit - 1) / unit * unit : unit;
+}
+
+moda_status moda_memory_create(size_t bytes, const char *what, void **block)
+{
+    moda_status st = MODA_OK;
+    const size_t size = mapped_size(bytes);
+    const size_t slack = size % HUGE_PAGE ? 0 : HUGE_PAGE; /* to cut an aligned piece out of */
+    *block = NULL;
+    MODA_CHECK(size >= bytes && size + slack >= size, MODA_ERR_NOMEM,
+               "out of memory: %zu bytes of %s", bytes, what);
+    char *p = mmap(NULL, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    MODA_CHECK(p != MAP_FAILED, MODA_ERR_NOMEM, "out of memory: %zu bytes of %s", bytes, what);
+    if (slack) {
+        const size_t before = (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE;
+        if (before) munmap(p, before);
+        if (slack - before) munmap(p + before + size, slack - before);
+        p += before;
+        (void)madvise(p, size, MADV_HUGEPAGE); /* advice: a kernel without them changes nothing */
+    }
+    *block = p;
+out:
+    return st;
+}
+
+void moda_memory_destroy(void *block, size_t bytes)
+{
+    if (block) munmap(block, mapped_size(bytes));
+}
