@@ -1,0 +1,48 @@
+/* datasets/data_options.c - command-line options to moda_dataset_options. */
+#include "datasets/data_options.h"
+#include <stdlib.h>
+#include <string.h>
+
+void moda_data_options_table(moda_data_options *data, moda_option table[MODA_DATA_OPTION_COUNT])
+{
+    *data = (moda_data_options){0};
+    const moda_option options[MODA_DATA_OPTION_COUNT] = {
+        {MODA_OPTION_TEXT, "data", "SPEC", "data set: fashion-mnist, cifar10:DIR, folder:DIR, ...",
+         &data->spec, 0, 0, NULL},
+        {MODA_OPTION_SIZES, "classes", "LIST",
+         "only samples of these classes, as in 0,3,5 (default: all)", &data->classes, 0, 0, NULL},
+        {MODA_OPTION_FLAG, "relabel", NULL, "number the classes that are left 0,1,2,...",
+         &data->relabel, 0, 0, NULL},
+        {MODA_OPTION_REAL, "per-class", "N|SHARE",
+         "training samples per class: a count, or a share below 1 (default: all)", &data->per_class,
+         0, 1e9, NULL},
+        {MODA_OPTION_SIZE, "image-size", "N", "folders: resize images to N x N (default 32)",
+         &data->image_size, 1, 4096, NULL},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    memcpy(table, options, sizeof options);
+}
+
+moda_status moda_data_options_open(const moda_data_options *data, uint64_t seed,
+                                   moda_dataset **dataset)
+{
+    moda_status st = MODA_OK;
+    const moda_dataset_options options = {.height = data->image_size,
+                                          .width = data->image_size,
+                                          .classes = data->classes,
+                                          .relabel = data->relabel,
+                                          .per_class = data->per_class,
+                                          .seed = seed};
+    *dataset = NULL;
+    MODA_CHECK(data->spec, MODA_ERR_ARG,
+               "--data is missing: name a data set, as in --data fashion-mnist");
+    MODA_TRY(moda_dataset_open(data->spec, &options, dataset));
+out:
+    return st;
+}
+
+void moda_data_options_free(moda_data_options *data)
+{
+    free(data->classes.values);
+    data->classes = (moda_sizes){0};
+}

@@ -1,0 +1,174 @@
+/* datasets/dataset.c - from a SPEC to a data set: which reader, which normalisation, what is kept. */
+#include "datasets/dataset.h"
+#include "base/file.h"
+#include "datasets/reader_internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define FASHION_MNIST_DIRECTORY "/usr/share/datasets/fashion-mnist"
+enum { PADDED_SIZE = 32, MAX_SIDE = 4096 };
+
+typedef struct source {
+    const char *word;
+    moda_reader *read;
+    const char *contents;  /* of DIR, for messages; NULL: no directory stands behind the colon */
+    const char *directory; /* when the SPEC has none */
+    const char *remedy;    /* when that directory is missing */
+    bool flip, resizes, pads;
+    float mean[MODA_MAX_CHANNELS], std[MODA_MAX_CHANNELS]; /* std 0: measure */
+} source;
+
+#define IDX_CONTENTS "train-images-idx3-ubyte[.gz] and its three companions"
+static const source sources[] = {
+    {.word = "fashion-mnist",
+     .read = moda_fashion_mnist_read,
+     .contents = IDX_CONTENTS,
+     .directory = FASHION_MNIST_DIRECTORY,
+     .remedy = "apt install dataset-fashion-mnist, or name another place: fashion-mnist:DIR",
+     .flip = true,
+     .pads = true},
+    {.word = "mnist", .read = moda_mnist_read, .contents = IDX_CONTENTS, .pads = true},
+    {.word = "cifar10",
+     .read = moda_cifar10_read,
+     .contents = "data_batch_1.bin and test_batch.bin",
+     .flip = true,
+     .mean = {.4914f, .4822f, .4465f},
+     .std = {.2471f, .2435f, .2616f}},
+    {.word = "cifar100",
+     .read = moda_cifar100_read,
+     .contents = "train.bin and test.bin",
+     .flip = true,
+     .mean = {.5071f, .4867f, .4408f},
+     .std = {.2675f, .2565f, .2761f}},
+    {.word = "folder",
+     .read = moda_folder_read,
+     .contents = "train/CLASS/*.jpg (or .png)",
+     .flip = true,
+     .resizes = true},
+    {.word = "synthetic", .read = moda_synthetic_read, .flip = true},
+};
+
+/* Splits "word:where"; where is NULL when there is no colon. */
+static moda_status find_source(const char *spec, const source **found, const char **where)
+{
+    moda_status st = MODA_OK;
+    const size_t length = strcspn(spec, ":");
+    const source *match = NULL;
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+        if (strlen(sources[i].word) == length && memcmp(sources[i].word, spec, length) == 0)
+            match = &sources[i];
+    MODA_CHECK(match != NULL, MODA_ERR_ARG,
+               "unknown data set '%s': use fashion-mnist[:DIR], mnist:DIR, cifar10:DIR, "
+               "cifar100:DIR, folder:DIR or synthetic[:KEY=N,...]",
+               spec);
+    *found = match;
+    *where = spec[length] == ':' ? spec + length + 1 : NULL;
+out:
+    return st;
+}
+
+/* A directory reader gets a directory that is there. */
+static moda_status check_directory(const source *s, const char *spec, const char **where)
+{
+    moda_status st = MODA_OK;
+    if (!s->contents) {
+        if (!*where) *where = "";
+        goto out;
+    }
+    if (!*where && s->directory) {
+        *where = s->directory;
+        MODA_CHECK(moda_is_directory(*where), MODA_ERR_IO, "%s: no such directory: %s", *where,
+                   s->remedy);
+    }
+    MODA_CHECK(*where && **where, MODA_ERR_ARG,
+               "data set '%s' lacks its directory: write %s:DIR, where DIR holds %s", spec, s->word,
+               s->contents);
+    MODA_CHECK(moda_is_directory(*where), MODA_ERR_IO,
+               "%s: no such directory: %s needs one that holds %s", *where, s->word, s->contents);
+out:
+    return st;
+}
+
+static moda_status check_options(const source *s, const char *spec, const moda_dataset_options *o)
+{
+    moda_status st = MODA_OK;
+    MODA_CHECK(s->resizes || (o->height == 0 && o->width == 0), MODA_ERR_ARG,
+               "%s: an image size of %zu x %zu was asked for, but only folder:DIR resizes: leave "
+               "the size out",
+               spec, o->height, o->width);
+    MODA_CHECK((o->height == 0) == (o->width == 0) && o->height <= MAX_SIDE && o->width <= MAX_SIDE,
+               MODA_ERR_ARG, "%s: image size %zu x %zu: both sides must be in 1..%d", spec,
+               o->height, o->width, MAX_SIDE);
+    MODA_CHECK(o->classes.n == 0 || o->classes.values, MODA_ERR_ARG,
+               "%s: class list without values", spec);
+out:
+    return st;
+}
+
+static moda_status normalise(const source *s, moda_dataset *d)
+{
+    moda_status st = MODA_OK;
+    if (s->std[0] > 0) {
+        memcpy(d->mean, s->mean, sizeof d->mean);
+        memcpy(d->std, s->std, sizeof d->std);
+    } else {
+        moda_images_measure(&d->train, d->mean, d->std);
+    }
+    if (s->pads) {
+        MODA_TRY(moda_images_pad(&d->train, PADDED_SIZE, PADDED_SIZE));
+        MODA_TRY(moda_images_pad(&d->test, PADDED_SIZE, PADDED_SIZE));
+    }
+out:
+    return st;
+}
+
+moda_status moda_dataset_open(const char *spec, const moda_dataset_options *options,
+                              moda_dataset **dataset)
+{
+    moda_status st = MODA_OK;
+    const moda_dataset_options none = {0}, *o = options ? options : &none;
+    const source *s = NULL;
+    const char *where = NULL;
+    moda_dataset *d = NULL;
+    *dataset = NULL;
+    MODA_CHECK(spec != NULL, MODA_ERR_ARG, "no data set given");
+    MODA_TRY(find_source(spec, &s, &where));
+    MODA_TRY(check_options(s, spec, o));
+    MODA_TRY(check_directory(s, spec, &where));
+    MODA_ALLOC(d, sizeof *d);
+    MODA_CHECK((d->name = strdup(s->word)) != NULL, MODA_ERR_NOMEM, "out of memory");
+    d->flip = s->flip;
+    MODA_TRY(s->read(where, o, d));
+    MODA_CHECK(d->train.n < UINT32_MAX && d->test.n < UINT32_MAX, MODA_ERR_UNSUPPORTED,
+               "%s: more than %u images", spec, UINT32_MAX - 1);
+    MODA_TRY(normalise(s, d));
+    MODA_TRY(moda_dataset_select(d, spec, o));
+    *dataset = d, d = NULL; /* handed over */
+out:
+    moda_dataset_destroy(d);
+    return st;
+}
+
+void moda_dataset_destroy(moda_dataset *d)
+{
+    if (!d) return;
+    for (size_t c = 0; d->class_names && c < d->classes; c++) free(d->class_names[c]);
+    free(d->class_names);
+    free(d->name);
+    moda_images_free(&d->train);
+    moda_images_free(&d->test);
+    free(d);
+}
+
+moda_status moda_dataset_set_classes(moda_dataset *d, size_t classes, const char *const *names)
+{
+    moda_status st = MODA_OK;
+    MODA_ALLOC(d->class_names, classes * sizeof *d->class_names);
+    d->classes = classes;
+    for (size_t c = 0; c < classes; c++) {
+        d->class_names[c] = names ? strdup(names[c]) : moda_format("%zu", c);
+        MODA_CHECK(d->class_names[c] != NULL, MODA_ERR_NOMEM, "out of memory");
+    }
+out:
+    return st;
+}

@@ -1,0 +1,67 @@
+/* datasets/dataset.h - labelled images in memory, whatever file format they came from.
+ *
+ * A SPEC names a data set:
+ *     fashion-mnist[:DIR]   IDX files, plain or gzipped; DIR as Debian's dataset-fashion-mnist has it
+ *     mnist:DIR             the same format
+ *     cifar10:DIR           data_batch_*.bin and test_batch.bin, any number of records
+ *     cifar100:DIR          train.bin, test.bin; fine labels
+ *     folder:DIR            train/ and test/ (or val/), one folder per class, JPEG or PNG
+ *     synthetic[:KEY=N,...] made up: classes, channels, size, train, test, seed
+ * docs/datasets.md tells more. Pixels stay uint8, planar [n,c,h,w]; folders give RGB. IDX images
+ * smaller than 32x32 are padded with zeros to 32x32, the image in the middle. The data depend on
+ * the SPEC alone (synthetic data too: their seed is a key), only sampling on the options' seed. */
+#ifndef MODA_DATASETS_DATASET_H
+#define MODA_DATASETS_DATASET_H
+
+#include "base/options.h"
+#include "base/status.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MODA_MAX_CHANNELS = 4, MODA_MAX_CLASSES = 65536 };
+
+/* One split. */
+typedef struct moda_images {
+    size_t n;
+    size_t channels, height, width;
+    uint8_t *pixels;  /* [n,c,h,w] */
+    uint32_t *labels; /* [n], each < the data set's classes */
+} moda_images;
+
+typedef struct moda_dataset {
+    char *name;         /* the SPEC's first word */
+    size_t classes;     /* labels are 0 .. classes-1 */
+    char **class_names; /* [classes] */
+    /* Of a pixel in [0,1], per channel: published for CIFAR, else measured on the training split
+     * as read (before padding, before any filter). */
+    float mean[MODA_MAX_CHANNELS], std[MODA_MAX_CHANNELS];
+    bool flip; /* mirror images mean the same (not so for digits) */
+    /* A folder without test/ and val/ has test.n = 0; of CIFAR's two splits one may be missing. A
+     * split that the class filter empties has n = 0 too. */
+    moda_images train, test;
+} moda_dataset;
+
+/* What of the data is wanted. */
+typedef struct moda_dataset_options {
+    size_t height, width; /* folders: resize to this (bilinear); 0: 32 x 32. Others: must be 0. */
+    moda_sizes classes;   /* keep only samples of these; empty: all. Labels keep their numbers */
+    bool relabel;         /* number the kept classes 0,1,... in ascending order */
+    double per_class;     /* training samples kept per class: >= 1 a whole number, in (0,1) a
+                               * share (rounded, at least 1), 0: all. Which ones is drawn from seed,
+                               * per class, without replacement. More than there are: all of them,
+                               * with a warning. */
+    uint64_t seed;
+} moda_dataset_options;
+
+/* options NULL: all defaults. Fails: MODA_ERR_ARG (unknown SPEC, class outside the data set, twice
+ * in the list, or no image left), MODA_ERR_IO, MODA_ERR_FORMAT (message has path, byte offset or
+ * record, remedy), MODA_ERR_NOMEM, MODA_ERR_UNSUPPORTED (2^32 images, 65537 classes). */
+MODA_MUST_USE moda_status moda_dataset_open(const char *spec, const moda_dataset_options *options,
+                                            moda_dataset **dataset);
+void moda_dataset_destroy(moda_dataset *dataset);
+
+/* Images in the split of every class: counts[classes]. */
+void moda_images_count(const moda_images *images, size_t classes, size_t *counts);
+
+#endif

@@ -1,0 +1,252 @@
+/* datasets/folder.c - pictures in one folder per class: DIR/train/CLASS/FILE, and DIR/test or
+ * DIR/val the same. Classes and files are in the order of their names' bytes, whatever the locale,
+ * so a tree has one meaning everywhere. */
+#include "base/file.h"
+#include "base/progress.h"
+#include "datasets/image_internal.h"
+#include "datasets/reader_internal.h"
+#include <dirent.h>
+#include <errno.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEFAULT_SIDE = 32, RGB = 3 };
+
+/* Names or paths; each string is owned. */
+typedef struct name_list {
+    char **names;
+    size_t n, capacity;
+} name_list;
+
+static void list_free(name_list *l)
+{
+    for (size_t i = 0; i < l->n; i++) free(l->names[i]);
+    free(l->names);
+    *l = (name_list){0};
+}
+
+/* Takes name over, NULL means that there was no memory for it. */
+static moda_status list_add(name_list *l, char *name)
+{
+    moda_status st = MODA_OK;
+    MODA_CHECK(name != NULL, MODA_ERR_NOMEM, "out of memory");
+    if (l->n == l->capacity) {
+        const size_t capacity = l->capacity ? 2 * l->capacity : 64;
+        char **names = realloc(l->names, capacity * sizeof *names);
+        MODA_CHECK(names != NULL, MODA_ERR_NOMEM, "out of memory: %zu file names", capacity);
+        l->names = names;
+        l->capacity = capacity;
+    }
+    l->names[l->n++] = name, name = NULL;
+out:
+    free(name);
+    return st;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool is_picture_name(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot &&
+           (!strcasecmp(dot, ".jpg") || !strcasecmp(dot, ".jpeg") || !strcasecmp(dot, ".png"));
+}
+
+/* The folders, or else the pictures of dir, as full paths, sorted. Hidden entries and whatever is
+ * neither are passed over. A picture that cannot be opened is listed: reading it will say why. */
+static moda_status list_entries(const char *dir, bool folders, name_list *list)
+{
+    moda_status st = MODA_OK;
+    char *path = NULL;
+    DIR *d = opendir(dir);
+    MODA_CHECK(d != NULL, MODA_ERR_IO, "%s: %s", dir, strerror(errno));
+    for (struct dirent *e; (e = readdir(d));) {
+        if (e->d_name[0] == '.' || (!folders && !is_picture_name(e->d_name))) continue;
+        path = moda_format("%s/%s", dir, e->d_name);
+        MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory");
+        const bool is_folder =
+            e->d_type == DT_DIR || (e->d_type != DT_REG && moda_is_directory(path));
+        if (is_folder == folders) {
+            MODA_TRY(list_add(list, path));
+            path = NULL;
+        }
+        free(path);
+        path = NULL;
+    }
+    if (list->n) qsort(list->names, list->n, sizeof *list->names, by_bytes);
+out:
+    free(path);
+    if (d) closedir(d);
+    return st;
+}
+
+static const char *base_name(const char *path)
+{
+    return strrchr(path, '/') + 1;
+}
+
+/* The failure of the first broken file, whichever thread met it and when. */
+typedef struct first_failure {
+    size_t index;
+    moda_status status;
+    char message[1024];
+} first_failure;
+
+static void record_failure(first_failure *first, size_t index, moda_status status)
+{
+#pragma omp critical(moda_folder_failure)
+    if (index < first->index) {
+        first->index = index;
+        first->status = status;
+        snprintf(first->message, sizeof first->message, "%s", moda_last_error());
+    }
+}
+
+/* Fills images->pixels. The calls may fail, the loop cannot: what failed is reported after it. */
+static moda_status decode_all(const name_list *files, const char *label, moda_images *images)
+{
+    moda_status st = MODA_OK;
+    first_failure first = {.index = SIZE_MAX};
+    const size_t stride = moda_images_stride(images);
+    moda_progress progress;
+    size_t done = 0;
+    moda_progress_begin(&progress, label, "images", files->n);
+#pragma omp parallel for schedule(dynamic, 16)
+    for (size_t i = 0; i < files->n; i++) {
+        size_t so_far;
+        moda_picture picture = {images->height, images->width, images->pixels + i * stride};
+        const moda_status status = moda_picture_read(files->names[i], &picture);
+        if (status != MODA_OK) record_failure(&first, i, status);
+#pragma omp atomic capture
+        so_far = ++done;
+        /* A log gets a line only while reading takes long, so not for the last picture. */
+        if (omp_get_thread_num() == 0 && so_far < files->n)
+            moda_progress_update(&progress, so_far, NULL);
+    }
+    if (progress.terminal) moda_progress_end(&progress);
+    MODA_CHECK(first.status == MODA_OK, first.status, "%s", first.message);
+out:
+    return st;
+}
+
+/* Paths of all pictures, class by class; counts[c] of them belong to class c. */
+static moda_status list_pictures(const name_list *folders, name_list *files, size_t *counts)
+{
+    moda_status st = MODA_OK;
+    name_list part = {0};
+    for (size_t c = 0; c < folders->n; c++) {
+        list_free(&part);
+        MODA_TRY(list_entries(folders->names[c], false, &part));
+        MODA_CHECK(part.n > 0, MODA_ERR_FORMAT,
+                   "%s: empty class: no .jpg, .jpeg or .png file in it: add pictures or remove the "
+                   "folder",
+                   folders->names[c]);
+        counts[c] = part.n;
+        for (size_t i = 0; i < part.n; i++) {
+            char *path = part.names[i];
+            part.names[i] = NULL; /* handed over */
+            MODA_TRY(list_add(files, path));
+        }
+    }
+out:
+    list_free(&part);
+    return st;
+}
+
+static moda_status read_split(const name_list *folders, const char *label, size_t height,
+                              size_t width, moda_images *images)
+{
+    moda_status st = MODA_OK;
+    name_list files = {0};
+    size_t *counts = NULL;
+    MODA_ALLOC(counts, folders->n * sizeof *counts);
+    MODA_TRY(list_pictures(folders, &files, counts));
+    MODA_TRY(moda_images_alloc(images, files.n, RGB, height, width));
+    for (size_t c = 0, i = 0; c < folders->n; c++)
+        for (size_t k = 0; k < counts[c]; k++) images->labels[i++] = (uint32_t)c;
+    MODA_TRY(decode_all(&files, label, images));
+out:
+    list_free(&files);
+    free(counts);
+    return st;
+}
+
+static moda_status set_class_names(const char *split, const name_list *folders, moda_dataset *d)
+{
+    moda_status st = MODA_OK;
+    const char **names = NULL;
+    MODA_CHECK(folders->n >= 2, MODA_ERR_FORMAT,
+               "%s: %s: at least two are needed, one folder per class", split,
+               folders->n ? "a single class folder" : "no class folder");
+    MODA_CHECK(folders->n <= MODA_MAX_CLASSES, MODA_ERR_UNSUPPORTED,
+               "%s: %zu class folders: at most %d are possible", split, folders->n,
+               MODA_MAX_CLASSES);
+    MODA_ALLOC(names, folders->n * sizeof *names);
+    for (size_t c = 0; c < folders->n; c++) names[c] = base_name(folders->names[c]);
+    MODA_TRY(moda_dataset_set_classes(d, folders->n, names));
+out:
+    free(names);
+    return st;
+}
+
+/* A test split numbers its classes by its own folders: they must be those of the training split. */
+static moda_status check_same_classes(const char *split, const name_list *folders,
+                                      const moda_dataset *d)
+{
+    moda_status st = MODA_OK;
+    size_t t = 0;
+    for (size_t c = 0; c < d->classes; c++) {
+        const int order =
+            t < folders->n ? strcmp(base_name(folders->names[t]), d->class_names[c]) : 1;
+        MODA_CHECK(order >= 0, MODA_ERR_FORMAT,
+                   "%s: class folder '%s' is not in train/: remove it, or add it there", split,
+                   base_name(folders->names[t]));
+        MODA_CHECK(order == 0, MODA_ERR_FORMAT,
+                   "%s: lacks class folder '%s', which train/ has: add it", split,
+                   d->class_names[c]);
+        t++;
+    }
+    MODA_CHECK(t == folders->n, MODA_ERR_FORMAT,
+               "%s: class folder '%s' is not in train/: remove it, or add it there", split,
+               base_name(folders->names[t]));
+out:
+    return st;
+}
+
+moda_status moda_folder_read(const char *where, const moda_dataset_options *options,
+                             moda_dataset *d)
+{
+    moda_status st = MODA_OK;
+    const size_t height = options->height ? options->height : DEFAULT_SIDE;
+    const size_t width = options->width ? options->width : DEFAULT_SIDE;
+    name_list train = {0}, test = {0};
+    char *train_dir = moda_format("%s/train", where), *test_dir = moda_format("%s/test", where);
+    MODA_CHECK(train_dir && test_dir, MODA_ERR_NOMEM, "out of memory");
+    MODA_CHECK(moda_is_directory(train_dir), MODA_ERR_IO,
+               "%s: no such directory: put the training pictures there, one folder per class",
+               train_dir);
+    MODA_TRY(list_entries(train_dir, true, &train));
+    MODA_TRY(set_class_names(train_dir, &train, d));
+    if (!moda_is_directory(test_dir)) {
+        free(test_dir);
+        test_dir = moda_format("%s/val", where);
+        MODA_CHECK(test_dir, MODA_ERR_NOMEM, "out of memory");
+    }
+    if (moda_is_directory(test_dir)) { /* wrong class folders are found before hours of decoding */
+        MODA_TRY(list_entries(test_dir, true, &test));
+        MODA_TRY(check_same_classes(test_dir, &test, d));
+    }
+    MODA_TRY(read_split(&train, "reading training images", height, width, &d->train));
+    if (test.n > 0) MODA_TRY(read_split(&test, "reading test images", height, width, &d->test));
+out:
+    list_free(&train);
+    list_free(&test);
+    free(train_dir);
+    free(test_dir);
+    return st;
+}
