@@ -1,0 +1,44 @@
+/* engine/batchnorm.h - batch normalisation of feature maps with the ReLU behind it, the activation
+ * vectors of the result and the modular gradient, all in the same passes over memory.
+ *
+ * Maps are [n, ceil(c/b), hw, b] with channel block b = 1, 8 or 16 (losses/activation.h); per-channel
+ * arrays have ceil(c/b)*b entries, those of padding channels being 0.
+ *   mean_c = mean of x, variance_c = mean of (x - mean_c)^2, over n*hw                docs/equations.md
+ *   y      = r(scale_c * (x - mean_c) / sqrt(variance_c + eps) + shift_c),   r = ReLU or identity
+ *   a[n,c] = mean of y over hw
+ * Sums run per map in f32 and across maps in f64 in order of n: the same bits for any thread count.
+ * Memory traffic in maps: 3 forward (2 in evaluation), 5 backward. */
+#ifndef MODA_ENGINE_BATCHNORM_H
+#define MODA_ENGINE_BATCHNORM_H
+
+#include "losses/activation.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What stays the same from batch to batch. */
+typedef struct moda_batchnorm {
+    moda_map_shape map;
+    float eps;
+    bool relu;
+} moda_batchnorm;
+
+/* Floats of scratch that each function wants. */
+size_t moda_batchnorm_scratch(moda_map_shape map);
+/* Entries of a per-channel array. */
+size_t moda_batchnorm_channels(moda_map_shape map);
+
+/* x -> mean, variance (biased). */
+void moda_batchnorm_statistics(const moda_batchnorm *b, const float *x, float *scratch, float *mean,
+                               float *variance);
+/* x -> y, and a [n,c] unless it is NULL (only with ReLU). y may be x. */
+void moda_batchnorm_forward(const moda_batchnorm *b, const float *x, const float *scale,
+                            const float *shift, const float *mean, const float *variance,
+                            float *scratch, float *y, float *a);
+/* d_y -> d_x in place in d; d_scale, d_shift written. d_a [n,c]: gradient by a, joins d_y; NULL: none.
+ * Where y was 0 is found again from x, so y is not read. */
+void moda_batchnorm_backward(const moda_batchnorm *b, const float *x, const float *scale,
+                             const float *shift, const float *mean, const float *variance,
+                             const float *d_a, float *scratch, float *d, float *d_scale,
+                             float *d_shift);
+
+#endif

@@ -1,0 +1,305 @@
+/* engine/cmd_train.c - moda train. */
+#include "base/file.h"
+#include "base/isa.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/progress.h"
+#include "base/table.h"
+#include "datasets/data_options.h"
+#include "engine/commands.h"
+#include "engine/run.h"
+#include "engine/trainer.h"
+#include "numa/threads.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STANDARD, MODA };
+static const char *const methods[] = {"standard", "moda", NULL};
+static const char *const precisions[] = {"f32", "auto", NULL}; /* auto: the fastest there is */
+static const char *const convolutions[] = {"auto", "direct", NULL};
+
+/* The command line, and what it leads to. */
+typedef struct train_command {
+    const char *model_name, *out, *init;
+    int method, precision, convolution;
+    double alpha, beta, gamma; /* NaN: not given */
+    bool no_augment, no_shuffle, log_steps;
+    moda_data_options data_options;
+    moda_common_options common;
+    moda_train_options options;
+    size_t threads;
+    moda_dataset *data;
+    moda_model *model;
+    moda_trainer *trainer;
+    moda_run *run;
+    json_t *config, *epochs;
+    moda_train_record last;
+    double started;
+} train_command;
+
+static moda_status parse(const moda_command *self, int argc, char **argv, train_command *c,
+                         bool *help)
+{
+    moda_status st = MODA_OK;
+    moda_train_options *o = &c->options;
+    char **operands;
+    size_t count;
+    moda_option data[MODA_DATA_OPTION_COUNT], common[MODA_COMMON_OPTION_COUNT];
+    *o = (moda_train_options){
+        .epochs = 200, .batch_size = 128, .sgd = {0.05, 0.9, 0}, .crop_padding = 4};
+    c->method = MODA, c->alpha = c->beta = c->gamma = NAN;
+    moda_data_options_table(&c->data_options, data);
+    moda_common_options_table(&c->common, common);
+    const moda_option table[] = {
+        {MODA_OPTION_TEXT, "model", "NAME|FILE.net",
+         "the network: a built-in name or a description", &c->model_name, 0, 0, NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, data, 0, 0, NULL},
+        {MODA_OPTION_CHOICE, "method", "M",
+         "standard, or moda: with the modular losses (default moda)", &c->method, 0, 0, methods},
+        {MODA_OPTION_TEXT, "out", "DIR", "folder for the model and its figures", &c->out, 0, 0,
+         NULL},
+        {MODA_OPTION_SIZE, "epochs", "N", "passes over the data (default 200)", &o->epochs, 1, 1e6,
+         NULL},
+        {MODA_OPTION_SIZE, "batch-size", "N", "samples per step (default 128)", &o->batch_size, 1,
+         1 << 20, NULL},
+        {MODA_OPTION_REAL, "lr", "X", "learning rate of the first epoch (default 0.05)",
+         &o->sgd.learning_rate, 0, 1e6, NULL},
+        {MODA_OPTION_REAL, "momentum", "X", "Nesterov momentum (default 0.9)", &o->sgd.momentum, 0,
+         0.9999, NULL},
+        {MODA_OPTION_REAL, "weight-decay", "X", "L2 decay (default 0)", &o->sgd.weight_decay, 0,
+         1e3, NULL},
+        {MODA_OPTION_REAL, "alpha", "X", "weight of the affinity loss (default 1)", &c->alpha, 0,
+         1e6, NULL},
+        {MODA_OPTION_REAL, "beta", "X", "weight of the dispersion loss (default 1)", &c->beta, 0,
+         1e6, NULL},
+        {MODA_OPTION_REAL, "gamma", "X", "weight of the compactness loss (default 0.3)", &c->gamma,
+         0, 1e6, NULL},
+        {MODA_OPTION_CHOICE, "precision", "P",
+         "f32, or auto: the fastest there is, now f32 (default f32)", &c->precision, 0, 0,
+         precisions},
+        {MODA_OPTION_CHOICE, "convolution", "A",
+         "direct, or auto: Winograd where it is faster (default auto)", &c->convolution, 0, 0,
+         convolutions},
+        {MODA_OPTION_TEXT, "init", "W.safetensors",
+         "start from these weights (default: drawn from the seed)", &c->init, 0, 0, NULL},
+        {MODA_OPTION_SIZE, "max-steps", "N", "stop after N steps", &o->max_steps, 1, 1e12, NULL},
+        {MODA_OPTION_FLAG, "no-augment", NULL, "no random crops and flips", &c->no_augment, 0, 0,
+         NULL},
+        {MODA_OPTION_FLAG, "no-shuffle", NULL, "samples in file order", &c->no_shuffle, 0, 0, NULL},
+        {MODA_OPTION_FLAG, "log-steps", NULL, "write DIR/steps.jsonl too", &c->log_steps, 0, 0,
+         NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    MODA_TRY(moda_options_parse(self, table, argc, argv, 0, 0, &operands, &count, help));
+    if (*help) goto out;
+    if (c->common.quiet) moda_log_set_level(MODA_LOG_WARNING);
+    MODA_CHECK(c->model_name, MODA_ERR_ARG,
+               "--model is missing: name a network, as in --model lenet5");
+    MODA_CHECK(c->out, MODA_ERR_ARG, "--out is missing: name a folder for the results");
+    MODA_CHECK(
+        c->method == MODA || (isnan(c->alpha) && isnan(c->beta) && isnan(c->gamma)), MODA_ERR_ARG,
+        "--alpha, --beta and --gamma mean nothing to --method standard: drop them or use moda");
+    o->modular = c->method == MODA;
+    o->weights =
+        (moda_modular_weights){isnan(c->alpha) ? 1 : c->alpha, isnan(c->beta) ? 1 : c->beta,
+                               isnan(c->gamma) ? 0.3 : c->gamma};
+    o->augment = !c->no_augment, o->shuffle = !c->no_shuffle;
+    o->convolution = c->convolution ? MODA_CONVOLUTION_DIRECT : MODA_CONVOLUTION_AUTO;
+    o->seed = c->common.seed;
+    if (c->common.json) MODA_TRY(moda_check_writable(c->common.json));
+out:
+    return st;
+}
+
+/* Weights from --init: a file, whose tensors must be this network's, or NAME:FILE as MODEL. */
+static moda_status init_weights(train_command *c, moda_net_defaults defaults)
+{
+    moda_status st = MODA_OK;
+    moda_tensor_file *file = NULL;
+    moda_model *other = NULL;
+    if (!c->init) {
+        moda_model_init(c->model, c->common.seed);
+    } else if (moda_is_file(c->init) || !strchr(c->init, ':')) {
+        MODA_TRY(moda_tensor_file_open(c->init, &file));
+        MODA_TRY(moda_model_read_weights(c->model, file));
+    } else {
+        MODA_TRY(moda_model_open(c->init, defaults, &other));
+        MODA_CHECK(other->parameters.elements == c->model->parameters.elements, MODA_ERR_ARG,
+                   "%s: network %s has %zu values, --model %s has %zu", c->init, other->net->name,
+                   other->parameters.elements, c->model_name, c->model->parameters.elements);
+        memcpy(c->model->values, other->values, other->parameters.elements * sizeof *other->values);
+    }
+out:
+    moda_model_destroy(other);
+    moda_tensor_file_close(file);
+    return st;
+}
+
+static moda_status prepare(train_command *c)
+{
+    moda_status st = MODA_OK;
+    moda_net *net;
+    MODA_TRY(moda_threads_set(c->common.threads, &c->threads));
+    MODA_TRY(moda_data_options_open(&c->data_options, c->common.seed, &c->data));
+    const moda_images *x = &c->data->train;
+    const moda_net_defaults defaults = {{x->channels, x->height, x->width}, c->data->classes};
+    MODA_TRY(moda_net_open(c->model_name, defaults, &net));
+    MODA_TRY(moda_model_create(net, &c->model));
+    MODA_TRY(init_weights(c, defaults));
+    MODA_TRY(moda_model_describe_data(c->model, c->data));
+    MODA_TRY(moda_trainer_create(c->model, c->data, &c->options, &c->trainer));
+out:
+    return st;
+}
+
+/* Everything needed to run it again, under the names of the options. */
+static moda_status make_config(train_command *c)
+{
+    moda_status st = MODA_OK;
+    const moda_train_options *o = &c->options;
+    char *description = NULL;
+    MODA_TRY(moda_net_print(c->model->net, &description));
+    c->config = json_pack(
+        "{s:s s:s s:s s:o s:b s:o s:I s:I s:o s:o s:o s:o s:o s:o s:s s:s s:o s:I s:b s:b s:I s:I "
+        "s:s s:s}",
+        "model", c->model_name, "data", c->data_options.spec, "method", methods[c->method],
+        "classes", moda_json_sizes(c->data_options.classes.values, c->data_options.classes.n),
+        "relabel", (int)c->data_options.relabel, "per_class",
+        moda_json_number(c->data_options.per_class), "epochs", (json_int_t)o->epochs, "batch_size",
+        (json_int_t)o->batch_size, "lr", moda_json_number(o->sgd.learning_rate), "momentum",
+        moda_json_number(o->sgd.momentum), "weight_decay", moda_json_number(o->sgd.weight_decay),
+        "alpha", moda_json_number(o->modular ? o->weights.affinity : 0), "beta",
+        moda_json_number(o->modular ? o->weights.dispersion : 0), "gamma",
+        moda_json_number(o->modular ? o->weights.compactness : 0), "precision", "f32",
+        "convolution", convolutions[c->convolution], "init",
+        c->init ? json_string(c->init) : json_null(), "max_steps", (json_int_t)o->max_steps,
+        "augment", (int)o->augment, "shuffle", (int)o->shuffle, "image_size",
+        (json_int_t)c->data_options.image_size, "seed", (json_int_t)o->seed, "kernels",
+        moda_isa_name(moda_isa_best()), "description", description);
+    MODA_CHECK(c->config, MODA_ERR_NOMEM, "out of memory");
+    MODA_CHECK(json_object_set_new(c->config, "threads", json_integer((json_int_t)c->threads)) ==
+                       0 &&
+                   (c->epochs = json_array()) != NULL,
+               MODA_ERR_NOMEM, "out of memory");
+out:
+    free(description);
+    return st;
+}
+
+static void say_what_comes(const train_command *c)
+{
+    const moda_train_options *o = &c->options;
+    const moda_net *net = c->model->net;
+    char parameters[32], train[32], test[32], memory[16];
+    if (c->common.quiet) return;
+    printf("network   %s, %s parameters, %zu layers of which %zu tracked\n", net->name,
+           moda_human_count(c->model->parameters.trainable, parameters), net->layer_count - 1,
+           net->tracked_count);
+    printf("data      %s: %s training and %s test images of %zux%zux%zu, %zu classes\n",
+           c->data->name, moda_human_count(c->data->train.n, train),
+           moda_human_count(c->data->test.n, test), net->input.c, net->input.h, net->input.w,
+           c->data->classes);
+    if (o->modular)
+        printf("method    moda: alpha %g, beta %g, gamma %g\n", o->weights.affinity,
+               o->weights.dispersion, o->weights.compactness);
+    else
+        printf("method    standard: cross entropy\n");
+    printf("training  %zu epochs of %zu steps, batch %zu, learning rate %g, seed %llu%s%s\n",
+           o->epochs, (c->data->train.n + o->batch_size - 1) / o->batch_size, o->batch_size,
+           o->sgd.learning_rate, (unsigned long long)o->seed, o->augment ? ", augmented" : "",
+           o->shuffle ? "" : ", in file order");
+    printf("machine   %zu threads, %s kernels, %s for weights and activations\n", c->threads,
+           moda_isa_name(moda_isa_best()),
+           moda_human_bytes((double)moda_trainer_bytes(c->trainer), memory));
+    fflush(stdout);
+}
+
+static moda_status on_step(void *user, const moda_train_record *record)
+{
+    train_command *c = user;
+    return moda_run_step(c->run, record);
+}
+
+static moda_status on_epoch(void *user, const moda_train_record *r)
+{
+    moda_status st = MODA_OK;
+    train_command *c = user;
+    c->last = *r;
+    MODA_TRY(moda_run_epoch(c->run, r));
+    MODA_CHECK(json_array_append_new(c->epochs, moda_train_record_json(r)) == 0, MODA_ERR_NOMEM,
+               "out of memory");
+    if (c->common.quiet) goto out;
+    printf("epoch %*zu  loss %.4f  cross entropy %.4f", c->options.epochs > 99 ? 3 : 2, r->epoch,
+           r->loss, r->cross_entropy);
+    if (c->options.modular)
+        printf("  affinity %.4f  dispersion %.4f  compactness %.4f", r->affinity, r->dispersion,
+               r->compactness);
+    printf("  train %.4f", r->train_accuracy);
+    if (!isnan(r->test_accuracy)) printf("  test %.4f", r->test_accuracy);
+    printf("  %.1f s  %.0f/s\n", r->seconds, r->samples_per_second);
+    fflush(stdout);
+out:
+    return st;
+}
+
+static moda_status report(train_command *c)
+{
+    moda_status st = MODA_OK;
+    json_t *json = NULL;
+    if (c->common.json) {
+        json = json_pack("{s:O s:O s:o s:o}", "config", c->config, "epochs", c->epochs,
+                         "test_accuracy", moda_json_number(c->last.test_accuracy), "seconds",
+                         moda_json_number(moda_seconds() - c->started));
+        MODA_CHECK(json, MODA_ERR_NOMEM, "out of memory");
+        MODA_TRY(moda_json_write(c->common.json, json));
+    }
+    if (c->common.quiet) goto out;
+    printf("done      %zu steps in %.1f s", c->last.steps, moda_seconds() - c->started);
+    if (!isnan(c->last.test_accuracy)) printf(", test accuracy %.4f", c->last.test_accuracy);
+    printf(", model in %s/model.safetensors\n", c->out);
+    if (c->last.batches_without_same || c->last.batches_without_different)
+        printf("note      last epoch: %zu batches without two samples of one class, %zu without "
+               "two classes\n",
+               c->last.batches_without_same, c->last.batches_without_different);
+out:
+    json_decref(json);
+    return st;
+}
+
+static moda_status run(const moda_command *self, int argc, char **argv)
+{
+    moda_status st = MODA_OK;
+    bool help = false;
+    train_command c = {.started = moda_seconds()};
+    MODA_TRY(parse(self, argc, argv, &c, &help));
+    if (help) goto out;
+    MODA_TRY(prepare(&c));
+    MODA_TRY(make_config(&c));
+    say_what_comes(&c);
+    MODA_TRY(moda_run_create(c.out, c.config, c.log_steps, &c.run));
+    MODA_TRY(moda_trainer_run(c.trainer,
+                              (moda_train_events){&c, c.log_steps ? on_step : NULL, on_epoch}));
+    MODA_TRY(moda_run_save(c.run, c.model));
+    MODA_TRY(report(&c));
+out:
+    moda_run_destroy(c.run);
+    moda_trainer_destroy(c.trainer);
+    moda_model_destroy(c.model);
+    moda_dataset_destroy(c.data);
+    moda_data_options_free(&c.data_options);
+    json_decref(c.epochs);
+    json_decref(c.config);
+    return st;
+}
+
+const moda_command moda_command_train = {
+    .name = "train",
+    .summary = "train a network, standard or with the modular losses",
+    .operands = "",
+    .example = "moda train --model lenet5 --data fashion-mnist --method moda --epochs 20 --out "
+               "runs/lenet5",
+    .run = run,
+};

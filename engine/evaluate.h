@@ -1,0 +1,40 @@
+/* engine/evaluate.h - how well a network does on a split of a data set. */
+#ifndef MODA_ENGINE_EVALUATE_H
+#define MODA_ENGINE_EVALUATE_H
+
+#include "base/options.h"
+#include "base/status.h"
+#include "datasets/dataset.h"
+#include "engine/executor.h"
+#include "engine/model.h"
+#include <stddef.h>
+#include <stdint.h>
+
+/* A model ready to run forward: executor, weights and workspace in one. */
+typedef struct moda_runner moda_runner;
+/* model is borrowed, its values are copied. tap and tap_user as in engine/executor.h, may be NULL. */
+MODA_MUST_USE moda_status moda_runner_create(const moda_model *model, size_t batch, moda_tap tap,
+                                             void *tap_user, moda_runner **runner);
+void moda_runner_destroy(moda_runner *runner);
+moda_executor *moda_runner_executor(moda_runner *runner);
+
+typedef struct moda_evaluation {
+    size_t samples, correct; /* samples whose class is among the wanted outputs */
+    double cross_entropy;    /* mean over those, softmax over the wanted outputs */
+} moda_evaluation;
+
+/* Runs the images through an evaluating executor (training = false) in order, without augmentation.
+ *   model    normalisation and class_ids
+ *   outputs  of the model that count, ascending; n = 0: all. A sample whose label is the class_id of
+ *            none of them is run but not judged; the prediction is the largest among them
+ *   logits   [images->n, model->net->classes] written; NULL: not wanted
+ *   per_output_samples, per_output_correct  [model->net->classes] counts; NULL: not wanted
+ *   label    of the progress bar; NULL: none
+ * Fails: MODA_ERR_ARG (no images, or of another shape than the network's input). */
+MODA_MUST_USE moda_status moda_evaluate(moda_executor *executor, const moda_model *model,
+                                        const moda_images *images, moda_sizes outputs,
+                                        float *logits, size_t *per_output_samples,
+                                        size_t *per_output_correct, const char *label,
+                                        moda_evaluation *result);
+
+#endif

@@ -1,0 +1,195 @@
+/* engine/model_metadata.c - what a model file says besides network and weights: normalisation of
+ * the input, meaning of the outputs. JSON inside the strings of __metadata__. */
+#include "base/json.h"
+#include "engine/model_internal.h"
+#include "engine/quote_internal.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- printing ---- */
+
+/* The f64 with the fewest digits that rounds to x: 0.4914, not 0.49140000343322754. */
+static json_t *short_real(float x)
+{
+    char text[40];
+    for (int digits = 1; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)x);
+        if (strtof(text, NULL) == x) break;
+    }
+    return moda_json_number(strtod(text, NULL));
+}
+
+static json_t *reals(const float *values, size_t n)
+{
+    json_t *list = json_array();
+    int failed = list == NULL;
+    for (size_t i = 0; i < n; i++) failed |= json_array_append_new(list, short_real(values[i]));
+    if (failed) json_decref(list);
+    return failed ? NULL : list;
+}
+
+/* object is used up. */
+static moda_status to_line(json_t *object, char **text)
+{
+    moda_status st = MODA_OK;
+    char *line = object ? moda_json_line(object) : NULL;
+    MODA_CHECK(line, MODA_ERR_NOMEM, "out of memory");
+    *text = line;
+out:
+    json_decref(object);
+    return st;
+}
+
+moda_status moda_model_print_input(const moda_model *model, char **text)
+{
+    moda_status st = MODA_OK;
+    const size_t c = model->net->input.c;
+    *text = NULL;
+    if (c > MODA_MAX_CHANNELS || model->std[0] == 0) goto out; /* not known */
+    MODA_TRY(to_line(
+        json_pack("{s:o, s:o}", "mean", reals(model->mean, c), "std", reals(model->std, c)), text));
+out:
+    return st;
+}
+
+/* A class name may come from a folder, whose name can be any bytes; JSON takes only UTF-8. */
+static json_t *name_or_null(const char *name)
+{
+    json_t *value = name ? json_string(name) : NULL;
+    return value ? value : json_null();
+}
+
+moda_status moda_model_print_classes(const moda_model *model, char **text)
+{
+    moda_status st = MODA_OK;
+    json_t *ids = json_array(), *names = json_array();
+    int failed = !ids || !names;
+    for (size_t k = 0; k < model->net->classes; k++) {
+        failed |= json_array_append_new(ids, json_integer(model->class_ids[k]));
+        failed |= json_array_append_new(names, name_or_null(model->class_names[k]));
+    }
+    MODA_CHECK(!failed, MODA_ERR_NOMEM, "out of memory");
+    MODA_TRY(to_line(json_pack("{s:O, s:O}", "ids", ids, "names", names), text));
+out:
+    json_decref(ids);
+    json_decref(names);
+    return st;
+}
+
+/* ---- parsing ---- */
+
+static moda_status parse_object(const char *key, const char *text, json_t **object)
+{
+    moda_status st = MODA_OK;
+    json_error_t error = {0};
+    json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    MODA_CHECK(json_is_object(value), MODA_ERR_FORMAT,
+               "metadata %s is no JSON object%s%s; write the model again", key, value ? "" : ": ",
+               value ? "" : error.text);
+    *object = value, value = NULL;
+out:
+    json_decref(value);
+    return st;
+}
+
+static bool read_reals(const json_t *list, size_t n, float *values)
+{
+    bool good = json_is_array(list) && json_array_size(list) == n;
+    for (size_t i = 0; good && i < n; i++) {
+        const json_t *x = json_array_get(list, i);
+        values[i] = (float)json_number_value(x);
+        good = json_is_number(x) && isfinite(values[i]);
+    }
+    return good;
+}
+
+moda_status moda_model_parse_input(moda_model *model, const char *text)
+{
+    moda_status st = MODA_OK;
+    const size_t c = model->net->input.c;
+    float mean[MODA_MAX_CHANNELS] = {0}, std[MODA_MAX_CHANNELS] = {0};
+    json_t *object = NULL;
+    MODA_TRY(parse_object(MODEL_INPUT, text, &object));
+    bool good = c <= MODA_MAX_CHANNELS && json_object_size(object) == 2 &&
+                read_reals(json_object_get(object, "mean"), c, mean) &&
+                read_reals(json_object_get(object, "std"), c, std);
+    for (size_t i = 0; good && i < c; i++) good = std[i] > 0;
+    MODA_CHECK(good, MODA_ERR_FORMAT,
+               "metadata %s is not {\"mean\": [..], \"std\": [..]} with %zu numbers each, std > 0; "
+               "write the model again",
+               MODEL_INPUT, c);
+    memcpy(model->mean, mean, sizeof mean);
+    memcpy(model->std, std, sizeof std);
+out:
+    json_decref(object);
+    return st;
+}
+
+/* Ascending, so that no class stands for two outputs. */
+static bool read_ids(const json_t *list, size_t n, uint32_t *ids)
+{
+    bool good = json_is_array(list) && json_array_size(list) == n;
+    for (size_t k = 0; good && k < n; k++) {
+        const json_t *id = json_array_get(list, k);
+        const json_int_t value = json_integer_value(id);
+        good = json_is_integer(id) && value >= 0 && value <= UINT32_MAX &&
+               (k == 0 || value > ids[k - 1]);
+        if (good) ids[k] = (uint32_t)value;
+    }
+    return good;
+}
+
+static bool is_name_list(const json_t *list, size_t n)
+{
+    bool good = json_is_array(list) && json_array_size(list) == n;
+    for (size_t k = 0; good && k < n; k++) {
+        const json_t *name = json_array_get(list, k);
+        good = json_is_string(name) || json_is_null(name);
+    }
+    return good;
+}
+
+moda_status moda_model_parse_classes(moda_model *model, const char *text)
+{
+    moda_status st = MODA_OK;
+    const size_t n = model->net->classes;
+    json_t *object = NULL;
+    MODA_TRY(parse_object(MODEL_CLASSES, text, &object));
+    const json_t *names = json_object_get(object, "names");
+    MODA_CHECK(json_object_size(object) == 2 &&
+                   read_ids(json_object_get(object, "ids"), n, model->class_ids) &&
+                   is_name_list(names, n),
+               MODA_ERR_FORMAT,
+               "metadata %s is not {\"ids\": [..], \"names\": [..]} with %zu ascending class "
+               "numbers and %zu names; write the model again",
+               MODEL_CLASSES, n, n);
+    for (size_t k = 0; k < n; k++) {
+        const char *name = json_string_value(json_array_get(names, k));
+        char *copy = name ? strdup(name) : NULL;
+        MODA_CHECK(copy || !name, MODA_ERR_NOMEM, "out of memory");
+        free(model->class_names[k]);
+        model->class_names[k] = copy;
+    }
+out:
+    json_decref(object);
+    return st;
+}
+
+/* What it holds is the business of the room that makes modules. */
+moda_status moda_model_parse_module(moda_model *model, const char *text)
+{
+    moda_status st = MODA_OK;
+    json_t *object = NULL;
+    char *copy = NULL;
+    MODA_TRY(parse_object(MODEL_MODULE, text, &object));
+    MODA_CHECK((copy = strdup(text)) != NULL, MODA_ERR_NOMEM, "out of memory");
+    free(model->module);
+    model->module = copy;
+out:
+    json_decref(object);
+    return st;
+}

@@ -1,0 +1,191 @@
+/* engine/onednn_batchnorm.c - batch normalisation in a program. The work is done by our own kernels
+ * (engine/batchnorm.h), which take the ReLU, the activation vectors and the modular gradient along
+ * and so need about half of the passes over memory that oneDNN's primitive needs. */
+#include "engine/batchnorm.h"
+#include "engine/onednn_internal.h"
+
+/* The ReLU that alone reads this layer's output, MODA_NONE if there is none. */
+static size_t following_relu(const moda_net *net, size_t layer)
+{
+    size_t found = MODA_NONE;
+    for (size_t i = layer + 1; i < net->layer_count; i++)
+        if (net->layers[i].kind == MODA_LAYER_RELU && net->layers[i].input[0] == layer) found = i;
+    return found != MODA_NONE && moda_net_consumers(net, layer) == 1 ? found : MODA_NONE;
+}
+
+static moda_batchnorm normalisation(const moda_step *step)
+{
+    return (moda_batchnorm){.map = step->map, .eps = step->factor[0], .relu = step->flag};
+}
+
+/* ---- steps; at[] in the order that the functions below name the buffers ---- */
+
+enum { X, Y, SCALE, SHIFT, MEAN, VARIANCE, SCRATCH, RUNNING_MEAN, RUNNING_VARIANCE, ACTIVATION };
+
+static void run_training(const moda_step *step, void *const *at)
+{
+    const moda_batchnorm b = normalisation(step);
+    const double n = (double)b.map.n * (double)b.map.hw;
+    const float unbiased = n > 1 ? (float)(n / (n - 1)) : 1, momentum = step->factor[1];
+    const float *mean = at[MEAN], *variance = at[VARIANCE];
+    float *running_mean = at[RUNNING_MEAN], *running_variance = at[RUNNING_VARIANCE];
+    moda_batchnorm_statistics(&b, at[X], at[SCRATCH], at[MEAN], at[VARIANCE]);
+    moda_batchnorm_forward(&b, at[X], at[SCALE], at[SHIFT], mean, variance, at[SCRATCH], at[Y],
+                           step->count > ACTIVATION ? at[ACTIVATION] : NULL);
+    for (size_t c = 0; c < b.map.c; c++) { /* as PyTorch: the unbiased variance is kept */
+        running_mean[c] += momentum * (mean[c] - running_mean[c]);
+        running_variance[c] += momentum * (variance[c] * unbiased - running_variance[c]);
+    }
+}
+
+static void run_evaluation(const moda_step *step, void *const *at)
+{
+    const moda_batchnorm b = normalisation(step);
+    moda_batchnorm_forward(&b, at[X], at[SCALE], at[SHIFT], at[MEAN], at[VARIANCE], at[SCRATCH],
+                           at[Y], NULL);
+}
+
+enum { D = Y, D_SCALE = RUNNING_MEAN, D_SHIFT, D_ACTIVATION };
+
+static void run_backward(const moda_step *step, void *const *at)
+{
+    const moda_batchnorm b = normalisation(step);
+    moda_batchnorm_backward(&b, at[X], at[SCALE], at[SHIFT], at[MEAN], at[VARIANCE],
+                            step->count > D_ACTIVATION ? at[D_ACTIVATION] : NULL, at[SCRATCH],
+                            at[D], at[D_SCALE], at[D_SHIFT]);
+}
+
+/* ---- compiling ---- */
+
+/* The layout of a per-channel parameter. */
+static moda_status vector_layout(size_t c, dnnl_memory_desc_t *layout)
+{
+    moda_status st = MODA_OK;
+    const dnnl_dims_t dims = {(dnnl_dim_t)c};
+    MODA_DNNL(dnnl_memory_desc_init_by_tag(layout, 1, dims, dnnl_f32, dnnl_a), "layout", "-");
+out:
+    return st;
+}
+
+static moda_status parameter(moda_executor *e, size_t layer, moda_parameter_role role,
+                             size_t *buffer)
+{
+    moda_status st = MODA_OK;
+    dnnl_memory_desc_t vector;
+    MODA_TRY(vector_layout(e->net->layers[layer].shape.c, &vector));
+    MODA_TRY(moda_parameter_values(e, moda_weights_find(e->weights, layer, role), &vector, buffer));
+out:
+    return st;
+}
+
+static moda_status gradient_buffer(moda_executor *e, size_t layer, moda_parameter_role role,
+                                   size_t *buffer)
+{
+    moda_status st = MODA_OK;
+    dnnl_memory_desc_t vector;
+    MODA_TRY(vector_layout(e->net->layers[layer].shape.c, &vector));
+    MODA_TRY(
+        moda_parameter_gradient(e, moda_weights_find(e->weights, layer, role), &vector, buffer));
+out:
+    return st;
+}
+
+static moda_status add_step(moda_executor *e, size_t layer, moda_step_kernel kernel, size_t count,
+                            const size_t *buffers, moda_map_shape map)
+{
+    moda_status st = MODA_OK;
+    const moda_layer *l = &e->net->layers[layer];
+    moda_step *step;
+    MODA_TRY(moda_program_kernel(&e->program, l->name, kernel, count, buffers, &step));
+    step->map = map;
+    step->flag = e->states[layer].fused;
+    step->factor[0] = (float)l->eps;
+    step->factor[1] = (float)l->momentum;
+out:
+    return st;
+}
+
+/* The input in a layout that the kernels know: nhwc is the one that has to be turned. */
+static moda_status input_layout(moda_executor *e, size_t layer, moda_map_shape *map)
+{
+    moda_status st = MODA_OK;
+    const size_t input = e->net->layers[layer].input[0];
+    const moda_value *in = &e->values[input];
+    moda_layer_state *s = &e->states[layer];
+    s->source_layout = in->layout;
+    MODA_TRY(moda_layout_map(&in->layout, map));
+    if (map->block > 16 || 16 % map->block) {
+        MODA_TRY(moda_layout_4d(e->options.batch, e->net->layers[input].shape, dnnl_nchw,
+                                &s->source_layout));
+        map->block = 1;
+    }
+    MODA_TRY(moda_in_layout(e, layer, in->buffer, &in->layout, &s->source_layout, &s->source));
+out:
+    return st;
+}
+
+moda_status moda_batchnorm_compile_forward(moda_executor *e, size_t layer)
+{
+    moda_status st = MODA_OK;
+    const bool training = e->options.training;
+    moda_value *out = &e->values[layer];
+    moda_layer_state *s = &e->states[layer];
+    const size_t relu = following_relu(e->net, layer);
+    moda_map_shape map;
+    size_t b[ACTIVATION + 1];
+    s->fused = relu != MODA_NONE;
+    if (s->fused) e->states[relu].fused = true;
+    MODA_TRY(input_layout(e, layer, &map));
+    const size_t vector = moda_batchnorm_channels(map) * sizeof(float);
+    out->layout = s->source_layout;
+    b[X] = s->source;
+    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
+                                 dnnl_memory_desc_get_size(&out->layout), &b[Y]));
+    out->buffer = b[Y];
+    MODA_TRY(parameter(e, layer, MODA_WEIGHT, &b[SCALE]));
+    MODA_TRY(parameter(e, layer, MODA_BIAS, &b[SHIFT]));
+    MODA_TRY(parameter(e, layer, MODA_RUNNING_MEAN, &b[RUNNING_MEAN]));
+    MODA_TRY(parameter(e, layer, MODA_RUNNING_VAR, &b[RUNNING_VARIANCE]));
+    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
+                                 moda_batchnorm_scratch(map) * sizeof(float), &b[SCRATCH]));
+    if (!training) {
+        b[MEAN] = b[RUNNING_MEAN], b[VARIANCE] = b[RUNNING_VARIANCE];
+        MODA_TRY(add_step(e, layer, run_evaluation, SCRATCH + 1, b, map));
+        goto out;
+    }
+    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE, vector, &b[MEAN]));
+    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE, vector, &b[VARIANCE]));
+    s->mean = b[MEAN], s->variance = b[VARIANCE];
+    const bool activation = s->fused && e->options.modular;
+    if (activation) b[ACTIVATION] = e->activation[moda_tracked_index(e->net, relu)];
+    MODA_TRY(add_step(e, layer, run_training, ACTIVATION + (activation ? 1 : 0), b, map));
+out:
+    return st;
+}
+
+moda_status moda_batchnorm_compile_backward(moda_executor *e, size_t layer)
+{
+    moda_status st = MODA_OK;
+    const moda_value *out = &e->values[layer];
+    const moda_layer_state *s = &e->states[layer];
+    const bool activation = s->fused && e->options.modular;
+    moda_map_shape map;
+    size_t b[D_ACTIVATION + 1];
+    MODA_TRY(moda_layout_map(&out->layout, &map));
+    b[X] = s->source, b[D] = out->gradient, b[MEAN] = s->mean, b[VARIANCE] = s->variance;
+    MODA_TRY(parameter(e, layer, MODA_WEIGHT, &b[SCALE]));
+    MODA_TRY(parameter(e, layer, MODA_BIAS, &b[SHIFT]));
+    MODA_TRY(gradient_buffer(e, layer, MODA_WEIGHT, &b[D_SCALE]));
+    MODA_TRY(gradient_buffer(e, layer, MODA_BIAS, &b[D_SHIFT]));
+    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
+                                 moda_batchnorm_scratch(map) * sizeof(float), &b[SCRATCH]));
+    if (activation)
+        b[D_ACTIVATION] =
+            e->d_activation[moda_tracked_index(e->net, following_relu(e->net, layer))];
+    MODA_TRY(add_step(e, layer, run_backward, D_ACTIVATION + (activation ? 1 : 0), b, map));
+    if (!moda_gradient_unwanted(e, e->net->layers[layer].input[0]))
+        MODA_TRY(
+            moda_gradient_done(e, e->net->layers[layer].input[0], &out->layout, out->gradient));
+out:
+    return st;
+}

@@ -1,0 +1,197 @@
+/* engine/onednn_conv.c - convolution. Each of the three passes asks oneDNN for the layouts it likes
+ * best (format any) and gets what differs reordered. */
+#include "engine/onednn_internal.h"
+
+/* One convolution as oneDNN's descriptors want it. */
+typedef struct convolution {
+    dnnl_memory_desc_t src, weights, bias, dst; /* layouts left to oneDNN, bias plain */
+    dnnl_dims_t stride, padding_l, padding_r;
+    bool has_bias;
+    size_t weight, bias_parameter;
+} convolution;
+
+static moda_status describe(const moda_executor *e, size_t layer, convolution *c)
+{
+    moda_status st = MODA_OK;
+    const moda_layer *l = &e->net->layers[layer];
+    const moda_shape in = e->net->layers[l->input[0]].shape;
+    const dnnl_dim_t g = (dnnl_dim_t)l->groups, k = (dnnl_dim_t)l->kernel;
+    const dnnl_dim_t per_group_out = (dnnl_dim_t)l->shape.c / g,
+                     per_group_in = (dnnl_dim_t)in.c / g;
+    const dnnl_dims_t grouped = {g, per_group_out, per_group_in, k, k};
+    const dnnl_dims_t bias = {(dnnl_dim_t)l->shape.c};
+    const size_t inner[2] = {in.h, in.w}, outer[2] = {l->shape.h, l->shape.w};
+    *c = (convolution){.has_bias = l->bias};
+    MODA_TRY(moda_layout_4d(e->options.batch, in, dnnl_format_tag_any, &c->src));
+    MODA_TRY(moda_layout_4d(e->options.batch, l->shape, dnnl_format_tag_any, &c->dst));
+    MODA_DNNL(dnnl_memory_desc_init_by_tag(&c->weights, g > 1 ? 5 : 4,
+                                           g > 1 ? grouped : grouped + 1, dnnl_f32,
+                                           dnnl_format_tag_any),
+              "layout", l->name);
+    if (l->bias)
+        MODA_DNNL(dnnl_memory_desc_init_by_tag(&c->bias, 1, bias, dnnl_f32, dnnl_a), "layout",
+                  l->name);
+    for (int i = 0; i < 2; i++) {
+        c->stride[i] = (dnnl_dim_t)l->stride;
+        c->padding_l[i] = (dnnl_dim_t)l->padding;
+        /* what the last window needs: less than the left padding where strides leave pixels over */
+        c->padding_r[i] = (dnnl_dim_t)((outer[i] - 1) * l->stride + l->kernel) -
+                          (dnnl_dim_t)(inner[i] + l->padding);
+    }
+    c->weight = moda_weights_find(e->weights, layer, MODA_WEIGHT);
+    c->bias_parameter = moda_weights_find(e->weights, layer, MODA_BIAS);
+out:
+    return st;
+}
+
+/* Winograd F(4x4,3x3) does a quarter of the multiplications; on few channels or on maps smaller than
+ * a tile its transforms cost more than they save (docs/performance.md). */
+static bool winograd_pays(const moda_executor *e, size_t layer)
+{
+    const moda_layer *l = &e->net->layers[layer];
+    const moda_shape in = e->net->layers[l->input[0]].shape;
+    return e->options.convolution == MODA_CONVOLUTION_AUTO && l->kernel == 3 && l->stride == 1 &&
+           l->groups == 1 && in.c >= 16 && l->shape.c >= 16 && l->shape.h >= 4 && l->shape.w >= 4;
+}
+
+typedef enum pass { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS } pass;
+
+static dnnl_status_t init(const convolution *c, pass p, dnnl_alg_kind_t algorithm,
+                          dnnl_convolution_desc_t *d)
+{
+    const dnnl_memory_desc_t *bias = c->has_bias ? &c->bias : NULL;
+    switch (p) {
+    case FORWARD: /* evaluation too: forward_inference would choose weight layouts of its own */
+        return dnnl_convolution_forward_desc_init(d, dnnl_forward_training, algorithm, &c->src,
+                                                  &c->weights, bias, &c->dst, c->stride,
+                                                  c->padding_l, c->padding_r);
+    case BACKWARD_DATA:
+        return dnnl_convolution_backward_data_desc_init(d, algorithm, &c->src, &c->weights, &c->dst,
+                                                        c->stride, c->padding_l, c->padding_r);
+    case BACKWARD_WEIGHTS:
+        return dnnl_convolution_backward_weights_desc_init(d, algorithm, &c->src, &c->weights, bias,
+                                                           &c->dst, c->stride, c->padding_l,
+                                                           c->padding_r);
+    }
+    return dnnl_invalid_arguments;
+}
+
+/* The best primitive for a pass: Winograd where it pays and exists on this CPU, else direct. */
+static moda_status choose(moda_executor *e, size_t layer, const convolution *c, pass p,
+                          const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *desc)
+{
+    moda_status st = MODA_OK;
+    dnnl_primitive_attr_t attributes = NULL;
+    dnnl_convolution_desc_t d;
+    const char *name = e->net->layers[layer].name;
+    *desc = NULL;
+    MODA_TRY(moda_attributes(&attributes));
+    if (winograd_pays(e, layer) && init(c, p, dnnl_convolution_winograd, &d) == dnnl_success &&
+        dnnl_primitive_desc_create(desc, &d, attributes, e->weights->engine, hint) == dnnl_success)
+        goto out;
+    MODA_DNNL(init(c, p, dnnl_convolution_direct, &d), "convolution", name);
+    MODA_DNNL(dnnl_primitive_desc_create(desc, &d, attributes, e->weights->engine, hint),
+              "convolution", name);
+out:
+    dnnl_primitive_attr_destroy(attributes);
+    return st;
+}
+
+moda_status moda_conv_compile_forward(moda_executor *e, size_t layer)
+{
+    moda_status st = MODA_OK;
+    const moda_layer *l = &e->net->layers[layer];
+    const moda_value *in = &e->values[l->input[0]];
+    moda_value *out = &e->values[layer];
+    moda_layer_state *s = &e->states[layer];
+    convolution c;
+    size_t weights, bias = 0;
+    MODA_TRY(describe(e, layer, &c));
+    MODA_TRY(choose(e, layer, &c, FORWARD, NULL, &s->forward));
+    s->source_layout = *dnnl_primitive_desc_query_md(s->forward, dnnl_query_src_md, 0);
+    const dnnl_memory_desc_t want =
+        *dnnl_primitive_desc_query_md(s->forward, dnnl_query_weights_md, 0);
+    out->layout = *dnnl_primitive_desc_query_md(s->forward, dnnl_query_dst_md, 0);
+    MODA_TRY(moda_in_layout(e, layer, in->buffer, &in->layout, &s->source_layout, &s->source));
+    MODA_TRY(moda_parameter_values(e, c.weight, &want, &weights));
+    if (c.has_bias) MODA_TRY(moda_parameter_values(e, c.bias_parameter, &c.bias, &bias));
+    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
+                                 dnnl_memory_desc_get_size(&out->layout), &out->buffer));
+    const moda_argument arguments[] = {{DNNL_ARG_SRC, s->source, &s->source_layout},
+                                       {DNNL_ARG_WEIGHTS, weights, &want},
+                                       {DNNL_ARG_DST, out->buffer, &out->layout},
+                                       {DNNL_ARG_BIAS, bias, &c.bias}};
+    MODA_TRY(moda_program_primitive(&e->program, e->weights->engine, l->name, s->forward,
+                                    c.has_bias ? 4 : 3, arguments));
+out:
+    return st;
+}
+
+static moda_status backward_weights(moda_executor *e, size_t layer, const convolution *c)
+{
+    moda_status st = MODA_OK;
+    const moda_layer *l = &e->net->layers[layer];
+    const moda_value *out = &e->values[layer];
+    const moda_layer_state *s = &e->states[layer];
+    dnnl_primitive_desc_t desc = NULL;
+    size_t src, d_out, d_weights, d_bias = 0;
+    MODA_TRY(choose(e, layer, c, BACKWARD_WEIGHTS, s->forward, &desc));
+    const dnnl_memory_desc_t src_want = *dnnl_primitive_desc_query_md(desc, dnnl_query_src_md, 0);
+    const dnnl_memory_desc_t out_want =
+        *dnnl_primitive_desc_query_md(desc, dnnl_query_diff_dst_md, 0);
+    const dnnl_memory_desc_t written =
+        *dnnl_primitive_desc_query_md(desc, dnnl_query_diff_weights_md, 0);
+    MODA_TRY(moda_in_layout(e, layer, s->source, &s->source_layout, &src_want, &src));
+    MODA_TRY(moda_in_layout(e, layer, out->gradient, &out->layout, &out_want, &d_out));
+    MODA_TRY(moda_parameter_gradient(e, c->weight, &written, &d_weights));
+    if (c->has_bias) MODA_TRY(moda_parameter_gradient(e, c->bias_parameter, &c->bias, &d_bias));
+    const moda_argument arguments[] = {{DNNL_ARG_SRC, src, &src_want},
+                                       {DNNL_ARG_DIFF_DST, d_out, &out_want},
+                                       {DNNL_ARG_DIFF_WEIGHTS, d_weights, &written},
+                                       {DNNL_ARG_DIFF_BIAS, d_bias, &c->bias}};
+    MODA_TRY(moda_program_primitive(&e->program, e->weights->engine, l->name, desc,
+                                    c->has_bias ? 4 : 3, arguments));
+    MODA_TRY(moda_parameter_gradient_done(e, c->weight, &written, d_weights));
+out:
+    dnnl_primitive_desc_destroy(desc);
+    return st;
+}
+
+static moda_status backward_data(moda_executor *e, size_t layer, const convolution *c)
+{
+    moda_status st = MODA_OK;
+    const moda_layer *l = &e->net->layers[layer];
+    const moda_value *out = &e->values[layer];
+    dnnl_primitive_desc_t desc = NULL;
+    size_t weights, d_out, d_in;
+    MODA_TRY(choose(e, layer, c, BACKWARD_DATA, e->states[layer].forward, &desc));
+    const dnnl_memory_desc_t want = *dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
+    const dnnl_memory_desc_t out_want =
+        *dnnl_primitive_desc_query_md(desc, dnnl_query_diff_dst_md, 0);
+    const dnnl_memory_desc_t written =
+        *dnnl_primitive_desc_query_md(desc, dnnl_query_diff_src_md, 0);
+    MODA_TRY(moda_parameter_values(e, c->weight, &want, &weights));
+    MODA_TRY(moda_in_layout(e, layer, out->gradient, &out->layout, &out_want, &d_out));
+    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
+                                 dnnl_memory_desc_get_size(&written), &d_in));
+    const moda_argument arguments[] = {{DNNL_ARG_DIFF_DST, d_out, &out_want},
+                                       {DNNL_ARG_WEIGHTS, weights, &want},
+                                       {DNNL_ARG_DIFF_SRC, d_in, &written}};
+    MODA_TRY(moda_program_primitive(&e->program, e->weights->engine, l->name, desc, 3, arguments));
+    MODA_TRY(moda_gradient_done(e, l->input[0], &written, d_in));
+out:
+    dnnl_primitive_desc_destroy(desc);
+    return st;
+}
+
+moda_status moda_conv_compile_backward(moda_executor *e, size_t layer)
+{
+    moda_status st = MODA_OK;
+    convolution c;
+    MODA_TRY(describe(e, layer, &c));
+    MODA_TRY(backward_weights(e, layer, &c));
+    if (!moda_gradient_unwanted(e, e->net->layers[layer].input[0]))
+        MODA_TRY(backward_data(e, layer, &c));
+out:
+    return st;
+}

@@ -1,0 +1,120 @@
+/* engine/onednn_elementwise.c - ReLU and the addition of two branches. */
+#include "engine/onednn_internal.h"
+
+/* ---- ReLU: in place wherever nobody else reads its input ---- */
+
+static moda_status relu_primitive(moda_executor *e, size_t layer, const_dnnl_op_desc_t op,
+                                  const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *desc)
+{
+    moda_status st = MODA_OK;
+    dnnl_primitive_attr_t attributes = NULL;
+    MODA_TRY(moda_attributes(&attributes));
+    MODA_DNNL(dnnl_primitive_desc_create(desc, op, attributes, e->weights->engine, hint), "ReLU",
+              e->net->layers[layer].name);
+out:
+    dnnl_primitive_attr_destroy(attributes);
+    return st;
+}
+
+moda_status moda_relu_compile_forward(moda_executor *e, size_t layer)
+{
+    moda_status st = MODA_OK;
+    const moda_layer *l = &e->net->layers[layer];
+    const moda_value *in = &e->values[l->input[0]];
+    moda_value *out = &e->values[layer];
+    moda_layer_state *s = &e->states[layer];
+    dnnl_eltwise_desc_t d;
+    out->layout = in->layout, out->buffer = in->buffer;
+    if (s->fused) goto out; /* the batch norm before it has done it */
+    if (moda_net_consumers(e->net, l->input[0]) > 1 ||
+        e->net->layers[l->input[0]].kind == MODA_LAYER_INPUT)
+        MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
+                                     dnnl_memory_desc_get_size(&out->layout), &out->buffer));
+    MODA_DNNL(dnnl_eltwise_forward_desc_init(&d, dnnl_forward_training,
+                                             dnnl_eltwise_relu_use_dst_for_bwd, &in->layout, 0, 0),
+              "ReLU", l->name);
+    MODA_TRY(relu_primitive(e, layer, &d, NULL, &s->forward));
+    const moda_argument arguments[] = {{DNNL_ARG_SRC, in->buffer, &in->layout},
+                                       {DNNL_ARG_DST, out->buffer, &out->layout}};
+    MODA_TRY(
+        moda_program_primitive(&e->program, e->weights->engine, l->name, s->forward, 2, arguments));
+out:
+    return st;
+}
+
+moda_status moda_relu_compile_backward(moda_executor *e, size_t layer)
+{
+    moda_status st = MODA_OK;
+    const moda_layer *l = &e->net->layers[layer];
+    const moda_value *out = &e->values[layer];
+    dnnl_eltwise_desc_t d;
+    dnnl_primitive_desc_t desc = NULL;
+    if (!e->states[layer].fused) {
+        MODA_DNNL(dnnl_eltwise_backward_desc_init(&d, dnnl_eltwise_relu_use_dst_for_bwd,
+                                                  &out->layout, &out->layout, 0, 0),
+                  "ReLU", l->name);
+        MODA_TRY(relu_primitive(e, layer, &d, e->states[layer].forward, &desc));
+        const moda_argument arguments[] = {{DNNL_ARG_DST, out->buffer, &out->layout},
+                                           {DNNL_ARG_DIFF_DST, out->gradient, &out->layout},
+                                           {DNNL_ARG_DIFF_SRC, out->gradient, &out->layout}};
+        MODA_TRY(
+            moda_program_primitive(&e->program, e->weights->engine, l->name, desc, 3, arguments));
+    }
+    if (!moda_gradient_unwanted(e, l->input[0]))
+        MODA_TRY(moda_gradient_done(e, l->input[0], &out->layout, out->gradient));
+out:
+    dnnl_primitive_desc_destroy(desc);
+    return st;
+}
+
+/* ---- addition ---- */
+
+moda_status moda_add_compile_forward(moda_executor *e, size_t layer)
+{
+    moda_status st = MODA_OK;
+    const moda_layer *l = &e->net->layers[layer];
+    const moda_value *a = &e->values[l->input[0]], *b = &e->values[l->input[1]];
+    moda_value *out = &e->values[layer];
+    dnnl_primitive_attr_t attributes = NULL;
+    dnnl_binary_desc_t d;
+    size_t right;
+    out->layout = a->layout;
+    MODA_TRY(moda_attributes(&attributes));
+    MODA_TRY(moda_in_layout(e, layer, b->buffer, &b->layout, &out->layout, &right));
+    MODA_DNNL(dnnl_binary_desc_init(&d, dnnl_binary_add, &out->layout, &out->layout, &out->layout),
+              "addition", l->name);
+    MODA_DNNL(dnnl_primitive_desc_create(&e->states[layer].forward, &d, attributes,
+                                         e->weights->engine, NULL),
+              "addition", l->name);
+    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
+                                 dnnl_memory_desc_get_size(&out->layout), &out->buffer));
+    const moda_argument arguments[] = {{DNNL_ARG_SRC_0, a->buffer, &out->layout},
+                                       {DNNL_ARG_SRC_1, right, &out->layout},
+                                       {DNNL_ARG_DST, out->buffer, &out->layout}};
+    MODA_TRY(moda_program_primitive(&e->program, e->weights->engine, l->name,
+                                    e->states[layer].forward, 3, arguments));
+out:
+    dnnl_primitive_attr_destroy(attributes);
+    return st;
+}
+
+/* Both inputs get the output's gradient. The first may take the buffer itself; the second needs a
+ * copy, because either may later be changed in place. */
+moda_status moda_add_compile_backward(moda_executor *e, size_t layer)
+{
+    moda_status st = MODA_OK;
+    const moda_layer *l = &e->net->layers[layer];
+    const moda_value *out = &e->values[layer];
+    const dnnl_memory_desc_t *right = &e->values[l->input[1]].layout;
+    size_t copy;
+    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE, dnnl_memory_desc_get_size(right),
+                                 &copy));
+    MODA_TRY(moda_program_reorder(&e->program, e->weights->engine, l->name, out->gradient,
+                                  &out->layout, copy, right));
+    if (!moda_gradient_unwanted(e, l->input[0]))
+        MODA_TRY(moda_gradient_done(e, l->input[0], &out->layout, out->gradient));
+    if (!moda_gradient_unwanted(e, l->input[1]))
+        MODA_TRY(moda_gradient_done(e, l->input[1], right, copy));
+out:
+    return st;
+}

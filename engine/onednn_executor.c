@@ -1,0 +1,333 @@
+/* engine/onednn_executor.c - compiling a network to a program, and running it. */
+#include "engine/onednn_internal.h"
+#include "numa/memory.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct moda_workspace {
+    void *memory;
+    size_t bytes;
+};
+
+typedef struct layer_compiler {
+    moda_status (*forward)(moda_executor *e, size_t layer);
+    moda_status (*backward)(moda_executor *e, size_t layer);
+} layer_compiler;
+
+static const layer_compiler compilers[] = {
+    [MODA_LAYER_CONV] = {moda_conv_compile_forward, moda_conv_compile_backward},
+    [MODA_LAYER_BATCHNORM] = {moda_batchnorm_compile_forward, moda_batchnorm_compile_backward},
+    [MODA_LAYER_RELU] = {moda_relu_compile_forward, moda_relu_compile_backward},
+    [MODA_LAYER_MAXPOOL] = {moda_pool_compile_forward, moda_pool_compile_backward},
+    [MODA_LAYER_AVGPOOL] = {moda_pool_compile_forward, moda_pool_compile_backward},
+    [MODA_LAYER_LINEAR] = {moda_linear_compile_forward, moda_linear_compile_backward},
+    [MODA_LAYER_ADD] = {moda_add_compile_forward, moda_add_compile_backward},
+};
+
+/* ---- what happens at a tracked layer ---- */
+
+static void take_activations(const moda_step *step, void *const *at)
+{
+    moda_channel_means(step->map, at[0], at[1]);
+}
+
+static void join_gradient(const moda_step *step, void *const *at)
+{
+    moda_channel_means_backward(step->map, at[0], at[1], at[2]);
+}
+
+static void call_tap(const moda_step *step, void *const *at)
+{
+    step->options->tap(step->options->tap_user, step->tracked, step->map, at[0]);
+}
+
+static moda_status tracked_kernel(moda_executor *e, size_t t, moda_step_kernel kernel, size_t count,
+                                  const size_t *buffers)
+{
+    moda_status st = MODA_OK;
+    const size_t layer = e->net->tracked[t];
+    moda_step *step;
+    MODA_TRY(moda_program_kernel(&e->program, e->net->layers[layer].name, kernel, count, buffers,
+                                 &step));
+    MODA_TRY(moda_layout_map(&e->values[layer].layout, &step->map));
+    step->tracked = t;
+    step->options = &e->options;
+out:
+    return st;
+}
+
+/* Activation vectors and the gradients by them: the caller's side of the tracked layers. */
+static moda_status activation_buffers(moda_executor *e)
+{
+    moda_status st = MODA_OK;
+    for (size_t t = 0; e->options.modular && t < e->net->tracked_count; t++) {
+        const moda_layer *l = &e->net->layers[e->net->tracked[t]];
+        const size_t bytes = e->options.batch * l->shape.c * sizeof(float);
+        MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_OWN, bytes, &e->activation[t]));
+        MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_OWN, bytes, &e->d_activation[t]));
+    }
+out:
+    return st;
+}
+
+/* A batch norm that has the ReLU in its own passes takes the activation vectors there, too. */
+static moda_status tracked_forward(moda_executor *e, size_t t)
+{
+    moda_status st = MODA_OK;
+    const size_t layer = e->net->tracked[t];
+    const size_t buffers[] = {e->values[layer].buffer, e->activation[t]};
+    if (e->options.modular && !(e->states[layer].fused && e->options.training))
+        MODA_TRY(tracked_kernel(e, t, take_activations, 2, buffers));
+    if (e->options.tap) MODA_TRY(tracked_kernel(e, t, call_tap, 1, buffers));
+out:
+    return st;
+}
+
+static moda_status tracked_backward(moda_executor *e, size_t t)
+{
+    moda_status st = MODA_OK;
+    const size_t layer = e->net->tracked[t];
+    const size_t buffers[] = {e->values[layer].buffer, e->d_activation[t],
+                              e->values[layer].gradient};
+    if (e->options.modular && !e->states[layer].fused)
+        MODA_TRY(tracked_kernel(e, t, join_gradient, 3, buffers));
+out:
+    return st;
+}
+
+/* ---- compiling ---- */
+
+static moda_status compile_input(moda_executor *e)
+{
+    moda_status st = MODA_OK;
+    moda_value *v = &e->values[0];
+    MODA_TRY(moda_layout_4d(e->options.batch, e->net->input, dnnl_nchw, &v->layout));
+    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_OWN, dnnl_memory_desc_get_size(&v->layout),
+                                 &v->buffer));
+    e->input = v->buffer;
+out:
+    return st;
+}
+
+/* The logits as plain [n,classes] in memory of their own, which later steps leave alone. */
+static moda_status compile_logits(moda_executor *e)
+{
+    moda_status st = MODA_OK;
+    const size_t last = e->net->layer_count - 1;
+    moda_value *v = &e->values[last];
+    dnnl_memory_desc_t plain;
+    MODA_TRY(moda_layout_4d(e->options.batch, e->net->layers[last].shape, dnnl_nchw, &plain));
+    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_OWN, dnnl_memory_desc_get_size(&plain),
+                                 &e->logits));
+    MODA_TRY(moda_program_reorder(&e->program, e->weights->engine, e->net->layers[last].name,
+                                  v->buffer, &v->layout, e->logits, &plain));
+out:
+    return st;
+}
+
+static moda_status compile_forward(moda_executor *e)
+{
+    moda_status st = MODA_OK;
+    size_t t = 0;
+    MODA_TRY(compile_input(e));
+    MODA_TRY(activation_buffers(e));
+    for (size_t i = 1; i < e->net->layer_count; i++) {
+        MODA_TRY(compilers[e->net->layers[i].kind].forward(e, i));
+        if (t < e->net->tracked_count && e->net->tracked[t] == i) MODA_TRY(tracked_forward(e, t++));
+    }
+    MODA_TRY(compile_logits(e));
+    e->program.backward = e->program.count;
+out:
+    return st;
+}
+
+static moda_status compile_backward(moda_executor *e)
+{
+    moda_status st = MODA_OK;
+    const size_t last = e->net->layer_count - 1;
+    size_t t = e->net->tracked_count;
+    dnnl_memory_desc_t plain;
+    MODA_TRY(moda_layout_4d(e->options.batch, e->net->layers[last].shape, dnnl_nchw, &plain));
+    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_OWN, dnnl_memory_desc_get_size(&plain),
+                                 &e->d_logits));
+    MODA_TRY(moda_in_layout(e, last, e->d_logits, &plain, &e->values[last].layout,
+                            &e->values[last].gradient));
+    for (size_t i = last; i > 0; i--) {
+        if (t && e->net->tracked[t - 1] == i) MODA_TRY(tracked_backward(e, --t));
+        MODA_TRY(compilers[e->net->layers[i].kind].backward(e, i));
+    }
+out:
+    return st;
+}
+
+static moda_status measure(moda_executor *e)
+{
+    moda_status st = MODA_OK;
+    moda_plan_buffer *plan = NULL;
+    MODA_ALLOC(plan, e->program.buffer_count * sizeof *plan);
+    MODA_TRY(moda_program_plan(&e->program, plan, &e->bytes));
+    for (size_t i = 0; i < e->program.buffer_count; i++) {
+        e->bytes_unshared += e->program.buffers[i].home == MODA_HOME_WORKSPACE ||
+                                     e->program.buffers[i].home == MODA_HOME_OWN
+                                 ? e->program.buffers[i].bytes
+                                 : 0;
+        if (e->program.buffers[i].home == MODA_HOME_OWN) e->bytes += e->program.buffers[i].bytes;
+    }
+out:
+    free(plan);
+    return st;
+}
+
+moda_status moda_executor_create(moda_weights *weights, const moda_executor_options *options,
+                                 moda_executor **executor)
+{
+    moda_status st = MODA_OK;
+    moda_executor *e = NULL;
+    *executor = NULL;
+    MODA_CHECK(options->batch > 0, MODA_ERR_ARG, "a batch of 0 samples: give at least 1");
+    MODA_ALLOC(e, sizeof *e);
+    e->weights = weights, e->net = weights->net, e->options = *options;
+    const size_t n = e->net->layer_count;
+    MODA_ALLOC(e->values, n * sizeof *e->values);
+    MODA_ALLOC(e->states, n * sizeof *e->states);
+    MODA_ALLOC(e->activation, e->net->tracked_count * sizeof *e->activation);
+    MODA_ALLOC(e->d_activation, e->net->tracked_count * sizeof *e->d_activation);
+    for (size_t i = 0; i < n; i++) e->values[i].gradient = MODA_NONE;
+    MODA_TRY(compile_forward(e));
+    if (options->training) {
+        weights->training = true;
+        MODA_TRY(compile_backward(e));
+    }
+    MODA_TRY(measure(e));
+    *executor = e, e = NULL;
+out:
+    moda_executor_destroy(e);
+    return st;
+}
+
+void moda_executor_destroy(moda_executor *e)
+{
+    if (!e) return;
+    moda_program_free(&e->program);
+    for (size_t i = 0; e->states && i < e->net->layer_count; i++)
+        dnnl_primitive_desc_destroy(e->states[i].forward);
+    free(e->values);
+    free(e->states);
+    free(e->activation);
+    free(e->d_activation);
+    free(e);
+}
+
+/* ---- memory ---- */
+
+/* Sets every buffer's address: in the workspace, in the weights, or fresh memory. */
+static moda_status bind(moda_executor *e, char *workspace)
+{
+    moda_status st = MODA_OK;
+    moda_plan_buffer *plan = NULL;
+    size_t bytes;
+    const moda_weights *w = e->weights;
+    MODA_ALLOC(plan, e->program.buffer_count * sizeof *plan);
+    MODA_TRY(moda_program_plan(&e->program, plan, &bytes));
+    for (size_t i = 0; i < e->program.buffer_count; i++) {
+        moda_buffer *b = &e->program.buffers[i];
+        const size_t whole =
+            (b->bytes + MODA_PLAN_ALIGNMENT) / MODA_PLAN_ALIGNMENT * MODA_PLAN_ALIGNMENT;
+        switch (b->home) {
+        case MODA_HOME_WORKSPACE: b->memory = workspace + plan[i].offset; break;
+        case MODA_HOME_VALUE: b->memory = w->values + w->offset[b->parameter]; break;
+        case MODA_HOME_GRADIENT: b->memory = w->gradients + w->offset[b->parameter]; break;
+        case MODA_HOME_OWN:
+            MODA_CHECK((b->memory = aligned_alloc(MODA_PLAN_ALIGNMENT, whole)) != NULL,
+                       MODA_ERR_NOMEM, "out of memory: %zu bytes", whole);
+            memset(b->memory, 0, whole);
+            break;
+        }
+    }
+    MODA_TRY(moda_program_bind(&e->program));
+out:
+    free(plan);
+    return st;
+}
+
+moda_status moda_workspace_create(moda_executor *const *executors, size_t count,
+                                  moda_workspace **workspace)
+{
+    moda_status st = MODA_OK;
+    moda_workspace *w = NULL;
+    *workspace = NULL;
+    MODA_ALLOC(w, sizeof *w);
+    for (size_t i = 0; i < count; i++)
+        if (executors[i]->bytes > w->bytes) w->bytes = executors[i]->bytes;
+    MODA_TRY(moda_memory_create(w->bytes, "activations and gradients", &w->memory));
+    for (size_t i = 0; i < count; i++) {
+        MODA_TRY(moda_weights_allocate(executors[i]->weights));
+        MODA_TRY(bind(executors[i], w->memory));
+    }
+    *workspace = w, w = NULL;
+out:
+    moda_workspace_destroy(w);
+    return st;
+}
+
+void moda_workspace_destroy(moda_workspace *w)
+{
+    if (!w) return;
+    moda_memory_destroy(w->memory, w->bytes);
+    free(w);
+}
+
+size_t moda_executor_bytes(const moda_executor *e)
+{
+    return e->bytes;
+}
+
+size_t moda_executor_bytes_unshared(const moda_executor *e)
+{
+    return e->bytes_unshared;
+}
+
+size_t moda_executor_batch(const moda_executor *e)
+{
+    return e->options.batch;
+}
+
+float *moda_executor_input(moda_executor *e)
+{
+    return e->program.buffers[e->input].memory;
+}
+
+const float *moda_executor_logits(const moda_executor *e)
+{
+    return e->program.buffers[e->logits].memory;
+}
+
+float *moda_executor_d_logits(moda_executor *e)
+{
+    return e->program.buffers[e->d_logits].memory;
+}
+
+const float *moda_executor_activation(const moda_executor *e, size_t l)
+{
+    return e->program.buffers[e->activation[l]].memory;
+}
+
+float *moda_executor_d_activation(moda_executor *e, size_t l)
+{
+    return e->program.buffers[e->d_activation[l]].memory;
+}
+
+/* ---- running ---- */
+
+moda_status moda_executor_forward(moda_executor *e)
+{
+    const bool fresh = e->seen_version != e->weights->version;
+    e->seen_version = e->weights->version;
+    return moda_program_run(&e->program, e->weights->stream, 0, e->program.backward, fresh);
+}
+
+moda_status moda_executor_backward(moda_executor *e)
+{
+    return moda_program_run(&e->program, e->weights->stream, e->program.backward, e->program.count,
+                            true);
+}

@@ -1,0 +1,199 @@
+/* engine/onednn_internal.h - what the files behind the door to oneDNN share. Only engine/onednn_*.c
+ * include this header, and through it dnnl.h (v2 C API).
+ *
+ * A network at one batch size is compiled to a program: an array of steps, each a oneDNN primitive or
+ * one of our kernels with the buffers it works on; the forward steps stand before the backward ones.
+ * A buffer's lifetime is read off the steps that name it, nothing is annotated by hand. */
+#ifndef MODA_ENGINE_ONEDNN_INTERNAL_H
+#define MODA_ENGINE_ONEDNN_INTERNAL_H
+
+#include "engine/executor.h"
+#include "engine/plan.h"
+#include <oneapi/dnnl/dnnl.h>
+
+#define MODA_NONE ((size_t)-1)
+
+/* what: a short word for the operation; where: the layer's name. */
+#define MODA_DNNL(call, what, where)                                                    \
+    do {                                                                                \
+        const dnnl_status_t dnnl_st_ = (call);                                          \
+        MODA_CHECK(dnnl_st_ == dnnl_success,                                            \
+                   dnnl_st_ == dnnl_out_of_memory ? MODA_ERR_NOMEM : MODA_ERR_INTERNAL, \
+                   "oneDNN status %d: %s of layer %s", (int)dnnl_st_, (what), (where)); \
+    } while (0)
+
+/* ---- program ---- */
+
+typedef enum moda_home {
+    MODA_HOME_WORKSPACE, /* planned, shares memory with buffers it never meets */
+    MODA_HOME_OWN,       /* memory of its own: the caller reads or writes it between passes */
+    MODA_HOME_VALUE,     /* the weights' values, gradients of parameter `parameter` */
+    MODA_HOME_GRADIENT
+} moda_home;
+
+typedef struct moda_buffer {
+    moda_home home;
+    size_t bytes;
+    size_t parameter; /* HOME_VALUE, HOME_GRADIENT */
+    void *memory;     /* where it is, once bound */
+} moda_buffer;
+
+/* One argument of a primitive: which, on what buffer, in what layout. */
+typedef struct moda_argument {
+    int id; /* DNNL_ARG_... */
+    size_t buffer;
+    const dnnl_memory_desc_t *layout;
+} moda_argument;
+
+enum { MODA_STEP_ARGUMENTS = 10 };
+
+typedef struct moda_step moda_step;
+/* One of our kernels: at[i] is the memory of step->buffer[i]. */
+typedef void (*moda_step_kernel)(const moda_step *step, void *const *at);
+
+struct moda_step {
+    const char *layer;          /* borrowed from the net */
+    dnnl_primitive_t primitive; /* NULL: a kernel */
+    moda_step_kernel kernel;
+    bool weights_only; /* reads weights and nothing else: skipped while those are unchanged */
+    size_t count;
+    size_t buffer[MODA_STEP_ARGUMENTS];
+    dnnl_exec_arg_t argument[MODA_STEP_ARGUMENTS]; /* memories owned by the step */
+    /* kernels' parameters */
+    moda_map_shape map;
+    size_t tracked;
+    float factor[2];
+    bool flag;
+    const moda_executor_options *options;
+};
+
+typedef struct moda_program {
+    moda_step *steps;
+    size_t count, capacity;
+    size_t backward; /* index of the first backward step */
+    moda_buffer *buffers;
+    size_t buffer_count, buffer_capacity;
+} moda_program;
+
+moda_status moda_program_buffer(moda_program *p, moda_home home, size_t bytes, size_t *buffer);
+/* Appends a primitive with its arguments and, if it wants one, a scratchpad. */
+moda_status moda_program_primitive(moda_program *p, dnnl_engine_t engine, const char *layer,
+                                   const_dnnl_primitive_desc_t desc, size_t count,
+                                   const moda_argument *arguments);
+/* Appends a kernel on the given buffers; the caller sets the step's parameters. */
+moda_status moda_program_kernel(moda_program *p, const char *layer, moda_step_kernel kernel,
+                                size_t count, const size_t *buffers, moda_step **step);
+/* Appends a copy from one layout to another. */
+moda_status moda_program_reorder(moda_program *p, dnnl_engine_t engine, const char *layer,
+                                 size_t from, const dnnl_memory_desc_t *from_layout, size_t to,
+                                 const dnnl_memory_desc_t *to_layout);
+/* Lifetimes and offsets of the workspace buffers. plan [buffer_count], the caller's. */
+moda_status moda_program_plan(const moda_program *p, moda_plan_buffer *plan, size_t *bytes);
+/* Tells every memory object where its buffer is; buffers[].memory is set by then. */
+moda_status moda_program_bind(moda_program *p);
+/* Runs steps [from,to); fresh_weights: also those that only prepare weights. */
+moda_status moda_program_run(const moda_program *p, dnnl_stream_t stream, size_t from, size_t to,
+                             bool fresh_weights);
+void moda_program_free(moda_program *p);
+
+/* ---- weights ---- */
+
+struct moda_weights {
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    const moda_net *net; /* borrowed */
+    moda_parameter_list parameters;
+    dnnl_memory_desc_t *layout;           /* [parameters.count], ndims 0 until a layer has chosen */
+    size_t *offset;                       /* [parameters.count] in floats, once allocated */
+    size_t floats, trainable;             /* of a block; trainable parameters stand first */
+    float *values, *gradients, *momentum; /* the last two only for training */
+    bool training;
+    uint64_t version; /* counts changes of the values */
+};
+
+/* Blocks are made when the first workspace is bound: all layouts are chosen by then. */
+moda_status moda_weights_allocate(moda_weights *w);
+/* Index of a layer's parameter, MODA_NONE if it has none of that role. */
+size_t moda_weights_find(const moda_weights *w, size_t layer, moda_parameter_role role);
+
+/* ---- compiling layers ---- */
+
+/* The output of a layer, and the gradient by it, which has the same layout. */
+typedef struct moda_value {
+    dnnl_memory_desc_t layout; /* 4-D [n,c,h,w] */
+    size_t buffer;
+    size_t gradient; /* MODA_NONE until a consumer's backward has written it */
+} moda_value;
+
+/* What a layer's backward needs from its forward. */
+typedef struct moda_layer_state {
+    dnnl_primitive_desc_t forward; /* hint for the backward descriptors */
+    size_t source;                 /* the input in the layout that forward wanted */
+    dnnl_memory_desc_t source_layout;
+    size_t workspace;      /* pools */
+    size_t mean, variance; /* BATCHNORM: of the batch */
+    bool fused; /* BATCHNORM: applies the ReLU behind it; RELU: its batch norm has done it */
+} moda_layer_state;
+
+struct moda_executor {
+    moda_weights *weights;
+    const moda_net *net;
+    moda_executor_options options;
+    moda_program program;
+    moda_value *values;       /* [layer_count] */
+    moda_layer_state *states; /* [layer_count] */
+    size_t input, logits, d_logits;
+    size_t *activation, *d_activation; /* [tracked_count], modular only */
+    size_t bytes, bytes_unshared;
+    uint64_t seen_version; /* of the weights at the last forward */
+};
+
+/* Every layer kind has a pair of these: append the steps and set values[layer] and states[layer];
+ * append the backward steps, given values[layer].gradient. */
+moda_status moda_conv_compile_forward(moda_executor *e, size_t layer);
+moda_status moda_conv_compile_backward(moda_executor *e, size_t layer);
+moda_status moda_linear_compile_forward(moda_executor *e, size_t layer);
+moda_status moda_linear_compile_backward(moda_executor *e, size_t layer);
+moda_status moda_batchnorm_compile_forward(moda_executor *e, size_t layer);
+moda_status moda_batchnorm_compile_backward(moda_executor *e, size_t layer);
+moda_status moda_pool_compile_forward(moda_executor *e, size_t layer);
+moda_status moda_pool_compile_backward(moda_executor *e, size_t layer);
+moda_status moda_relu_compile_forward(moda_executor *e, size_t layer);
+moda_status moda_relu_compile_backward(moda_executor *e, size_t layer);
+moda_status moda_add_compile_forward(moda_executor *e, size_t layer);
+moda_status moda_add_compile_backward(moda_executor *e, size_t layer);
+
+/* ---- helpers for those ---- */
+
+/* f32 layout of a shape: 4-D in the given tag. */
+moda_status moda_layout_4d(size_t n, moda_shape s, dnnl_format_tag_t tag,
+                           dnnl_memory_desc_t *layout);
+/* The same shape, to be chosen by oneDNN. */
+dnnl_memory_desc_t moda_layout_any(const dnnl_memory_desc_t *layout);
+/* How losses/activation.h sees a layout: MODA_ERR_INTERNAL if it is none of nchw, nChw8c, nChw16c, nhwc. */
+moda_status moda_layout_map(const dnnl_memory_desc_t *layout, moda_map_shape *map);
+/* buffer in the wanted layout: itself, or a reordered copy. */
+moda_status moda_in_layout(moda_executor *e, size_t layer, size_t buffer,
+                           const dnnl_memory_desc_t *have, const dnnl_memory_desc_t *want,
+                           size_t *result);
+/* A parameter's values in the wanted layout; the first to ask fixes the parameter's own. */
+moda_status moda_parameter_values(moda_executor *e, size_t parameter,
+                                  const dnnl_memory_desc_t *want, size_t *buffer);
+/* A buffer for a parameter's gradient in the layout that a primitive writes; if it is not the
+ * parameter's own, moda_parameter_gradient_done() appends the reorder after that primitive. */
+moda_status moda_parameter_gradient(moda_executor *e, size_t parameter,
+                                    const dnnl_memory_desc_t *written, size_t *buffer);
+moda_status moda_parameter_gradient_done(moda_executor *e, size_t parameter,
+                                         const dnnl_memory_desc_t *written, size_t buffer);
+/* buffer, just written in `written` layout, is a consumer's share of the gradient by layer's output:
+ * it becomes that gradient, or is added to it. */
+moda_status moda_gradient_done(moda_executor *e, size_t layer, const dnnl_memory_desc_t *written,
+                               size_t buffer);
+/* Which tracked layer the ReLU `layer` is. */
+size_t moda_tracked_index(const moda_net *net, size_t layer);
+/* True if nobody needs the gradient by this layer's output: the input. */
+bool moda_gradient_unwanted(const moda_executor *e, size_t layer);
+/* The attributes that every primitive here is made with: scratchpad given by the caller. */
+moda_status moda_attributes(dnnl_primitive_attr_t *attributes);
+
+#endif

@@ -1,0 +1,170 @@
+/* engine/onednn_layout.c - memory layouts, and getting a tensor or a parameter into one. */
+#include "engine/onednn_internal.h"
+#include <string.h>
+
+moda_status moda_layout_4d(size_t n, moda_shape s, dnnl_format_tag_t tag,
+                           dnnl_memory_desc_t *layout)
+{
+    moda_status st = MODA_OK;
+    const dnnl_dims_t dims = {(dnnl_dim_t)n, (dnnl_dim_t)s.c, (dnnl_dim_t)s.h, (dnnl_dim_t)s.w};
+    MODA_DNNL(dnnl_memory_desc_init_by_tag(layout, 4, dims, dnnl_f32, tag), "layout", "-");
+out:
+    return st;
+}
+
+dnnl_memory_desc_t moda_layout_any(const dnnl_memory_desc_t *layout)
+{
+    dnnl_memory_desc_t any;
+    /* cannot fail: the dimensions are those of a valid layout */
+    (void)dnnl_memory_desc_init_by_tag(&any, layout->ndims, layout->dims, layout->data_type,
+                                       dnnl_format_tag_any);
+    return any;
+}
+
+moda_status moda_layout_map(const dnnl_memory_desc_t *layout, moda_map_shape *map)
+{
+    moda_status st = MODA_OK;
+    const moda_shape s = {(size_t)layout->dims[1], (size_t)layout->dims[2],
+                          (size_t)layout->dims[3]};
+    const struct {
+        dnnl_format_tag_t tag;
+        size_t block;
+    } known[] = {{dnnl_nChw16c, 16}, {dnnl_nChw8c, 8}, {dnnl_nhwc, s.c}, {dnnl_nchw, 1}};
+    *map = (moda_map_shape){.n = (size_t)layout->dims[0], .c = s.c, .hw = s.h * s.w};
+    for (size_t i = 0; i < sizeof known / sizeof *known && !map->block; i++) {
+        dnnl_memory_desc_t candidate;
+        MODA_TRY(moda_layout_4d(map->n, s, known[i].tag, &candidate));
+        if (dnnl_memory_desc_equal(layout, &candidate)) map->block = known[i].block;
+    }
+    MODA_CHECK(map->block, MODA_ERR_INTERNAL, "oneDNN chose a layout that moda does not know");
+out:
+    return st;
+}
+
+moda_status moda_in_layout(moda_executor *e, size_t layer, size_t buffer,
+                           const dnnl_memory_desc_t *have, const dnnl_memory_desc_t *want,
+                           size_t *result)
+{
+    moda_status st = MODA_OK;
+    *result = buffer;
+    if (dnnl_memory_desc_equal(have, want)) goto out;
+    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE, dnnl_memory_desc_get_size(want),
+                                 result));
+    MODA_TRY(moda_program_reorder(&e->program, e->weights->engine, e->net->layers[layer].name,
+                                  buffer, have, *result, want));
+out:
+    return st;
+}
+
+/* ---- parameters ---- */
+
+static moda_status parameter_buffer(moda_executor *e, size_t parameter, moda_home home,
+                                    size_t *buffer)
+{
+    moda_status st = MODA_OK;
+    MODA_TRY(moda_program_buffer(
+        &e->program, home, dnnl_memory_desc_get_size(&e->weights->layout[parameter]), buffer));
+    e->program.buffers[*buffer].parameter = parameter;
+out:
+    return st;
+}
+
+moda_status moda_parameter_values(moda_executor *e, size_t parameter,
+                                  const dnnl_memory_desc_t *want, size_t *buffer)
+{
+    moda_status st = MODA_OK;
+    dnnl_memory_desc_t *own = &e->weights->layout[parameter];
+    size_t values;
+    if (!own->ndims) *own = *want;
+    MODA_TRY(parameter_buffer(e, parameter, MODA_HOME_VALUE, &values));
+    *buffer = values;
+    if (dnnl_memory_desc_equal(own, want)) goto out;
+    /* For evaluation the copy is kept from batch to batch, so it needs memory of its own. */
+    MODA_TRY(moda_program_buffer(&e->program,
+                                 e->options.training ? MODA_HOME_WORKSPACE : MODA_HOME_OWN,
+                                 dnnl_memory_desc_get_size(want), buffer));
+    MODA_TRY(moda_program_reorder(&e->program, e->weights->engine,
+                                  e->weights->parameters.items[parameter].name, values, own,
+                                  *buffer, want));
+    e->program.steps[e->program.count - 1].weights_only = !e->options.training;
+out:
+    return st;
+}
+
+moda_status moda_parameter_gradient(moda_executor *e, size_t parameter,
+                                    const dnnl_memory_desc_t *written, size_t *buffer)
+{
+    if (dnnl_memory_desc_equal(&e->weights->layout[parameter], written))
+        return parameter_buffer(e, parameter, MODA_HOME_GRADIENT, buffer);
+    return moda_program_buffer(&e->program, MODA_HOME_WORKSPACE, dnnl_memory_desc_get_size(written),
+                               buffer);
+}
+
+moda_status moda_parameter_gradient_done(moda_executor *e, size_t parameter,
+                                         const dnnl_memory_desc_t *written, size_t buffer)
+{
+    moda_status st = MODA_OK;
+    size_t gradient;
+    if (e->program.buffers[buffer].home == MODA_HOME_GRADIENT) goto out;
+    MODA_TRY(parameter_buffer(e, parameter, MODA_HOME_GRADIENT, &gradient));
+    MODA_TRY(moda_program_reorder(&e->program, e->weights->engine,
+                                  e->weights->parameters.items[parameter].name, buffer, written,
+                                  gradient, &e->weights->layout[parameter]));
+out:
+    return st;
+}
+
+/* ---- gradients by activations ---- */
+
+size_t moda_tracked_index(const moda_net *net, size_t layer)
+{
+    size_t t = 0;
+    while (t < net->tracked_count && net->tracked[t] != layer) t++;
+    return t;
+}
+
+bool moda_gradient_unwanted(const moda_executor *e, size_t layer)
+{
+    return e->net->layers[layer].kind == MODA_LAYER_INPUT;
+}
+
+moda_status moda_gradient_done(moda_executor *e, size_t layer, const dnnl_memory_desc_t *written,
+                               size_t buffer)
+{
+    moda_status st = MODA_OK;
+    moda_value *v = &e->values[layer];
+    const char *name = e->net->layers[layer].name;
+    dnnl_primitive_desc_t sum = NULL;
+    dnnl_primitive_attr_t attributes = NULL;
+    size_t addend;
+    MODA_TRY(moda_in_layout(e, layer, buffer, written, &v->layout, &addend));
+    if (v->gradient == MODA_NONE) {
+        v->gradient = addend;
+    } else { /* another consumer of this output was there before: add in place */
+        const float ones[] = {1, 1};
+        const dnnl_memory_desc_t layouts[] = {v->layout, v->layout};
+        const moda_argument arguments[] = {{DNNL_ARG_MULTIPLE_SRC, v->gradient, &v->layout},
+                                           {DNNL_ARG_MULTIPLE_SRC + 1, addend, &v->layout},
+                                           {DNNL_ARG_DST, v->gradient, &v->layout}};
+        MODA_TRY(moda_attributes(&attributes));
+        MODA_DNNL(dnnl_sum_primitive_desc_create(&sum, &v->layout, 2, ones, layouts, attributes,
+                                                 e->weights->engine),
+                  "sum", name);
+        MODA_TRY(moda_program_primitive(&e->program, e->weights->engine, name, sum, 3, arguments));
+    }
+out:
+    dnnl_primitive_desc_destroy(sum);
+    dnnl_primitive_attr_destroy(attributes);
+    return st;
+}
+
+moda_status moda_attributes(dnnl_primitive_attr_t *attributes)
+{
+    moda_status st = MODA_OK;
+    *attributes = NULL;
+    MODA_DNNL(dnnl_primitive_attr_create(attributes), "attributes", "-");
+    MODA_DNNL(dnnl_primitive_attr_set_scratchpad_mode(*attributes, dnnl_scratchpad_mode_user),
+              "attributes", "-");
+out:
+    return st;
+}

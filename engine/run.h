@@ -1,0 +1,28 @@
+/* engine/run.h - the folder of a training run: config.json, metrics.jsonl, steps.jsonl and
+ * model.safetensors (docs/formats.md). */
+#ifndef MODA_ENGINE_RUN_H
+#define MODA_ENGINE_RUN_H
+
+#include "base/json.h"
+#include "base/status.h"
+#include "engine/model.h"
+#include "engine/trainer.h"
+#include <stdbool.h>
+
+typedef struct moda_run moda_run;
+
+/* Makes the folder, removes the files of an earlier run in it, and writes config.json (borrowed).
+ * log_steps: steps.jsonl too. Fails: MODA_ERR_IO, MODA_ERR_NOMEM. */
+MODA_MUST_USE moda_status moda_run_create(const char *directory, const json_t *config,
+                                          bool log_steps, moda_run **run);
+void moda_run_destroy(moda_run *run);
+/* Appends a line; it is on its way to disk when the call returns. */
+MODA_MUST_USE moda_status moda_run_epoch(moda_run *run, const moda_train_record *record);
+MODA_MUST_USE moda_status moda_run_step(moda_run *run, const moda_train_record *record);
+/* The trained model. */
+MODA_MUST_USE moda_status moda_run_save(moda_run *run, const moda_model *model);
+
+/* A record as metrics.jsonl has it: a value that was not taken is null. New reference. */
+json_t *moda_train_record_json(const moda_train_record *record);
+
+#endif

@@ -1,0 +1,305 @@
+/* engine/trainer.c - the training loop. */
+#include "engine/trainer.h"
+#include "base/progress.h"
+#include "datasets/batch.h"
+#include "engine/evaluate.h"
+#include "losses/cross_entropy.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct moda_trainer {
+    moda_model *model;
+    const moda_dataset *data;
+    moda_train_options options;
+    moda_batches *batches;
+    uint32_t *labels; /* [batch_size] */
+    moda_weights *weights;
+    moda_executor *full, *rest,
+        *test; /* rest: an epoch's last smaller batch; rest, test may be NULL */
+    moda_workspace *workspace;
+    moda_modular_scratch *scratch; /* modular only */
+    size_t steps;                  /* since the start */
+};
+
+double moda_cosine_rate(double rate, size_t epoch, size_t epochs)
+{
+    return rate * (1 + cos(acos(-1) * (double)epoch / (double)epochs)) / 2;
+}
+
+/* ---- creation ---- */
+
+static moda_status check(const moda_model *model, const moda_dataset *data,
+                         const moda_train_options *o)
+{
+    moda_status st = MODA_OK;
+    const moda_shape in = model->net->input;
+    const moda_images *x = &data->train;
+    MODA_CHECK(o->epochs && o->batch_size, MODA_ERR_ARG,
+               "epochs and batch size must be at least 1");
+    MODA_CHECK(x->n, MODA_ERR_ARG, "%s: no training images", data->name);
+    MODA_CHECK(x->channels == in.c && x->height == in.h && x->width == in.w, MODA_ERR_ARG,
+               "%s: images are %zux%zux%zu, network %s wants %zux%zux%zu", data->name, x->channels,
+               x->height, x->width, model->net->name, in.c, in.h, in.w);
+    MODA_CHECK(data->classes == model->net->classes, MODA_ERR_ARG,
+               "%s: %zu classes, network %s has %zu outputs", data->name, data->classes,
+               model->net->name, model->net->classes);
+out:
+    return st;
+}
+
+static moda_status create_batches(moda_trainer *t)
+{
+    const moda_train_options *o = &t->options;
+    moda_batch_options b = {.batch_size = o->batch_size,
+                            .shuffle = o->shuffle,
+                            .crop_padding = o->augment ? o->crop_padding : 0,
+                            .flip = o->augment && t->data->flip,
+                            .seed = o->seed};
+    memcpy(b.mean, t->model->mean, sizeof b.mean);
+    memcpy(b.std, t->model->std, sizeof b.std);
+    return moda_batches_create(&t->data->train, &b, &t->batches);
+}
+
+/* Sizes: full batches; what an epoch leaves over; the test split, never larger than it is. */
+static moda_status create_executors(moda_trainer *t)
+{
+    moda_status st = MODA_OK;
+    const moda_train_options *o = &t->options;
+    const size_t n = t->data->train.n, left = n % o->batch_size, tested = t->data->test.n;
+    moda_executor_options x = {
+        .training = true, .modular = o->modular, .convolution = o->convolution};
+    moda_executor *all[3];
+    size_t count = 0;
+    MODA_TRY(moda_weights_create(t->model->net, &t->weights));
+    if (n >= o->batch_size) {
+        x.batch = o->batch_size;
+        MODA_TRY(moda_executor_create(t->weights, &x, &t->full));
+        all[count++] = t->full;
+    }
+    if (left) {
+        x.batch = left;
+        MODA_TRY(moda_executor_create(t->weights, &x, &t->rest));
+        all[count++] = t->rest;
+    }
+    if (tested) {
+        x.batch = tested < o->batch_size ? tested : o->batch_size;
+        x.training = x.modular = false;
+        MODA_TRY(moda_executor_create(t->weights, &x, &t->test));
+        all[count++] = t->test;
+    }
+    MODA_TRY(moda_workspace_create(all, count, &t->workspace));
+    MODA_TRY(moda_weights_load(t->weights, t->model));
+out:
+    return st;
+}
+
+static moda_status create_scratch(moda_trainer *t)
+{
+    size_t widest = 1;
+    const moda_net *net = t->model->net;
+    for (size_t l = 0; l < net->tracked_count; l++)
+        if (net->layers[net->tracked[l]].shape.c > widest)
+            widest = net->layers[net->tracked[l]].shape.c;
+    return moda_modular_scratch_create(t->options.batch_size, widest, t->data->classes,
+                                       &t->scratch);
+}
+
+moda_status moda_trainer_create(moda_model *model, const moda_dataset *data,
+                                const moda_train_options *options, moda_trainer **trainer)
+{
+    moda_status st = MODA_OK;
+    moda_trainer *t = NULL;
+    *trainer = NULL;
+    MODA_TRY(check(model, data, options));
+    MODA_ALLOC(t, sizeof *t);
+    t->model = model, t->data = data, t->options = *options;
+    MODA_ALLOC(t->labels, options->batch_size * sizeof *t->labels);
+    MODA_TRY(create_batches(t));
+    if (options->modular) MODA_TRY(create_scratch(t));
+    MODA_TRY(create_executors(t));
+    *trainer = t, t = NULL;
+out:
+    moda_trainer_destroy(t);
+    return st;
+}
+
+void moda_trainer_destroy(moda_trainer *t)
+{
+    if (!t) return;
+    moda_workspace_destroy(t->workspace);
+    moda_executor_destroy(t->test);
+    moda_executor_destroy(t->rest);
+    moda_executor_destroy(t->full);
+    moda_weights_destroy(t->weights);
+    moda_modular_scratch_destroy(t->scratch);
+    moda_batches_destroy(t->batches);
+    free(t->labels);
+    free(t);
+}
+
+size_t moda_trainer_bytes(const moda_trainer *t)
+{
+    const moda_executor *largest = t->full ? t->full : t->rest;
+    return moda_weights_bytes(t->weights) + moda_executor_bytes(largest);
+}
+
+/* ---- one step ---- */
+
+/* Names the first term that is not a number, for the message. */
+static const char *bad_term(const moda_train_record *r, bool modular)
+{
+    if (!isfinite(r->cross_entropy)) return "cross entropy";
+    if (modular && !isfinite(r->affinity)) return "affinity";
+    if (modular && !isfinite(r->dispersion)) return "dispersion";
+    if (modular && !isfinite(r->compactness)) return "compactness";
+    return isfinite(r->loss) ? NULL : "the weighted sum";
+}
+
+/* Values of the three modular terms into the record, their gradients into the executor. */
+static void modular_losses(moda_trainer *t, moda_executor *e, size_t n, moda_train_record *r)
+{
+    const moda_net *net = t->model->net;
+    const double layers = (double)net->tracked_count;
+    const moda_modular_weights w = t->options.weights;
+    const moda_pair_counts pairs = moda_modular_pairs(t->scratch, n, t->labels);
+    moda_modular_terms sum = {0, 0, 0};
+    for (size_t l = 0; l < net->tracked_count; l++) {
+        moda_modular_terms layer;
+        moda_modular_layer(t->scratch, n, net->layers[net->tracked[l]].shape.c, t->labels,
+                           moda_executor_activation(e, l), pairs, w, net->tracked_count,
+                           moda_executor_d_activation(e, l), &layer);
+        sum.affinity += layer.affinity;
+        sum.dispersion += layer.dispersion;
+        sum.compactness += layer.compactness;
+    }
+    r->affinity = layers ? 1 - sum.affinity / layers : 0;
+    r->dispersion = layers ? sum.dispersion / layers : 0;
+    r->compactness = layers ? sum.compactness / layers : 0;
+    r->batches_without_same = pairs.same == 0;
+    r->batches_without_different = pairs.different == 0;
+    r->loss +=
+        w.affinity * r->affinity + w.dispersion * r->dispersion + w.compactness * r->compactness;
+}
+
+static moda_status run_step(moda_trainer *t, size_t step, double rate, moda_train_record *r,
+                            size_t *samples)
+{
+    moda_status st = MODA_OK;
+    const double start = moda_seconds();
+    moda_executor *e = step < t->data->train.n / t->options.batch_size ? t->full : t->rest;
+    moda_sgd sgd = t->options.sgd;
+    size_t correct;
+    const size_t n = moda_batches_fill(t->batches, step, moda_executor_input(e), t->labels);
+    *r = (moda_train_record){.steps = ++t->steps, .test_accuracy = NAN, .learning_rate = rate};
+    r->affinity = r->dispersion = r->compactness = NAN;
+    MODA_TRY(moda_executor_forward(e));
+    r->cross_entropy = moda_cross_entropy(n, t->model->net->classes, moda_executor_logits(e),
+                                          t->labels, moda_executor_d_logits(e), &correct);
+    r->loss = r->cross_entropy;
+    if (t->options.modular) modular_losses(t, e, n, r);
+    const char *bad = bad_term(r, t->options.modular);
+    MODA_CHECK(!bad, MODA_ERR_NUMERIC,
+               "step %zu: the loss is not finite (%s is %g): use a smaller learning rate%s",
+               t->steps, bad, r->loss, t->options.modular ? ", alpha, beta or gamma" : "");
+    MODA_TRY(moda_executor_backward(e));
+    sgd.learning_rate = rate;
+    moda_weights_update(t->weights, sgd);
+    r->train_accuracy = (double)correct / (double)n;
+    r->seconds = moda_seconds() - start;
+    r->samples_per_second = (double)n / r->seconds;
+    *samples = n;
+out:
+    return st;
+}
+
+/* ---- epochs ---- */
+
+/* Weighs a step's record by its samples into the epoch's running sums. */
+static void add_step(moda_train_record *sum, const moda_train_record *r, double samples)
+{
+    sum->steps = r->steps;
+    sum->learning_rate = r->learning_rate;
+    sum->loss += r->loss * samples;
+    sum->cross_entropy += r->cross_entropy * samples;
+    sum->affinity += r->affinity * samples;
+    sum->dispersion += r->dispersion * samples;
+    sum->compactness += r->compactness * samples;
+    sum->train_accuracy += r->train_accuracy * samples;
+    sum->seconds += r->seconds;
+    sum->batches_without_same += r->batches_without_same;
+    sum->batches_without_different += r->batches_without_different;
+}
+
+static void finish_means(moda_train_record *sum, double samples)
+{
+    sum->loss /= samples;
+    sum->cross_entropy /= samples;
+    sum->affinity /= samples;
+    sum->dispersion /= samples;
+    sum->compactness /= samples;
+    sum->train_accuracy /= samples;
+    sum->samples_per_second = samples / sum->seconds;
+}
+
+static bool finished(const moda_trainer *t)
+{
+    return t->options.max_steps && t->steps >= t->options.max_steps;
+}
+
+static moda_status test_accuracy(moda_trainer *t, double *accuracy)
+{
+    moda_status st = MODA_OK;
+    moda_evaluation result;
+    *accuracy = NAN;
+    if (!t->test) goto out;
+    MODA_TRY(moda_evaluate(t->test, t->model, &t->data->test, (moda_sizes){0}, NULL, NULL, NULL,
+                           NULL, &result));
+    *accuracy = (double)result.correct / (double)result.samples;
+out:
+    return st;
+}
+
+static moda_status run_epoch(moda_trainer *t, size_t epoch, moda_train_events events,
+                             moda_train_record *sum)
+{
+    moda_status st = MODA_OK;
+    const double rate = moda_cosine_rate(t->options.sgd.learning_rate, epoch, t->options.epochs);
+    const size_t steps = moda_batches_per_epoch(t->batches);
+    size_t total = 0, samples = 0;
+    moda_progress progress;
+    char label[48], note[48];
+    *sum = (moda_train_record){.epoch = epoch + 1};
+    snprintf(label, sizeof label, "epoch %zu/%zu", epoch + 1, t->options.epochs);
+    moda_batches_start_epoch(t->batches, epoch);
+    moda_progress_begin(&progress, label, "samples", t->data->train.n);
+    for (size_t step = 0; step < steps && !finished(t); step++) {
+        moda_train_record r;
+        MODA_TRY(run_step(t, step, rate, &r, &samples));
+        r.epoch = epoch + 1;
+        add_step(sum, &r, (double)samples);
+        total += samples;
+        snprintf(note, sizeof note, "loss %.4f", sum->loss / (double)total);
+        moda_progress_update(&progress, total, note);
+        if (events.step) MODA_TRY(events.step(events.user, &r));
+    }
+    moda_progress_end(&progress);
+    finish_means(sum, (double)total);
+    MODA_TRY(test_accuracy(t, &sum->test_accuracy));
+out:
+    return st;
+}
+
+moda_status moda_trainer_run(moda_trainer *t, moda_train_events events)
+{
+    moda_status st = MODA_OK;
+    for (size_t epoch = 0; epoch < t->options.epochs && !finished(t); epoch++) {
+        moda_train_record record;
+        MODA_TRY(run_epoch(t, epoch, events, &record));
+        if (events.epoch) MODA_TRY(events.epoch(events.user, &record));
+    }
+    MODA_TRY(moda_weights_store(t->weights, t->model));
+out:
+    return st;
+}

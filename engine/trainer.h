@@ -1,0 +1,66 @@
+/* engine/trainer.h - training a model, standard or with the modular losses.
+ *
+ *   L = cross entropy + alpha*L_aff + beta*L_dis + gamma*L_com          docs/equations.md E1-E8
+ * SGD with Nesterov momentum; the learning rate follows a cosine over the epochs, stepped per epoch:
+ * rate(e) = lr * (1 + cos(pi*e/epochs))/2. */
+#ifndef MODA_ENGINE_TRAINER_H
+#define MODA_ENGINE_TRAINER_H
+
+#include "base/status.h"
+#include "datasets/dataset.h"
+#include "engine/executor.h"
+#include "engine/model.h"
+#include "losses/modular.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct moda_train_options {
+    size_t epochs, batch_size;
+    size_t max_steps;             /* 0: no limit; stops in the middle of an epoch if need be */
+    moda_sgd sgd;                 /* learning_rate: of epoch 0 */
+    bool modular;                 /* false: cross entropy alone, the terms are not even taken */
+    moda_modular_weights weights; /* alpha, beta, gamma */
+    bool augment, shuffle;
+    size_t crop_padding; /* with augment; the flip follows the data set */
+    moda_convolution convolution;
+    uint64_t seed;
+} moda_train_options;
+
+/* What an epoch, or one step, brought. Losses are means over its samples. affinity, dispersion and
+ * compactness are the losses L_aff, L_dis, L_com; NaN in standard training. */
+typedef struct moda_train_record {
+    size_t epoch, steps; /* counted from 1; steps since the start of training */
+    double loss, cross_entropy, affinity, dispersion, compactness;
+    double train_accuracy, test_accuracy; /* test: NaN in a step's record or without test images */
+    double learning_rate;
+    double seconds, samples_per_second;                     /* of training, without the test */
+    size_t batches_without_same, batches_without_different; /* whose pair set was empty */
+} moda_train_record;
+
+/* Called after each step and each epoch; a failure ends the training with it. Either may be NULL. */
+typedef struct moda_train_events {
+    void *user;
+    moda_status (*step)(void *user, const moda_train_record *record);
+    moda_status (*epoch)(void *user, const moda_train_record *record);
+} moda_train_events;
+
+typedef struct moda_trainer moda_trainer;
+
+/* Plans and allocates everything. model and data are borrowed until destroy; the model's values are
+ * the start. Fails: MODA_ERR_ARG (images do not fit the network, labels beyond its classes). */
+MODA_MUST_USE moda_status moda_trainer_create(moda_model *model, const moda_dataset *data,
+                                              const moda_train_options *options,
+                                              moda_trainer **trainer);
+void moda_trainer_destroy(moda_trainer *trainer);
+/* Bytes of weights, gradients, momentum, activations and losses. */
+size_t moda_trainer_bytes(const moda_trainer *trainer);
+
+/* Trains to the end; then the model has the trained values. Fails: MODA_ERR_NUMERIC when a term of
+ * the loss is NaN or infinite (names step and term). */
+MODA_MUST_USE moda_status moda_trainer_run(moda_trainer *trainer, moda_train_events events);
+
+/* rate(epoch) as above, epoch counted from 0. */
+double moda_cosine_rate(double rate, size_t epoch, size_t epochs);
+
+#endif
