@@ -1,0 +1,34 @@
+/* decompose/class_tables.h - one table per tracked layer, [classes, units], as rates and
+ * masks files hold them: tensors PREFIX.0 .. PREFIX.L-1. */
+#ifndef MODA_DECOMPOSE_CLASS_TABLES_H
+#define MODA_DECOMPOSE_CLASS_TABLES_H
+
+#include "base/status.h"
+#include "engine/net.h"
+#include "engine/safetensors.h"
+#include <stddef.h>
+
+/* Shapes of all tables of a network. */
+typedef struct moda_class_tables {
+    size_t classes, layers;
+    size_t *units;   /* [layers] */
+    size_t *offset;  /* [layers] elements before table l, all tables standing in one array */
+    size_t elements; /* of all tables */
+} moda_class_tables;
+
+MODA_MUST_USE moda_status moda_class_tables_shape(const moda_net *net, moda_class_tables *shape);
+void moda_class_tables_free(moda_class_tables *shape);
+
+/* Copies every table out of the file into values (element_size bytes per element), after checking
+ * number, shapes and type (one of two) against net. Other tensors of the file are passed over.
+ * Fails: MODA_ERR_FORMAT, naming path, tensor and layer. */
+MODA_MUST_USE moda_status moda_class_tables_read(const moda_tensor_file *file, const char *prefix,
+                                                 const moda_net *net,
+                                                 const moda_class_tables *shape, moda_dtype dtype,
+                                                 moda_dtype also, void *values);
+MODA_MUST_USE moda_status moda_class_tables_write(const char *path, const char *prefix,
+                                                  const moda_class_tables *shape, moda_dtype dtype,
+                                                  const void *values, const moda_metadata *metadata,
+                                                  size_t metadata_count);
+
+#endif

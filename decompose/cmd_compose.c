@@ -1,0 +1,144 @@
+/* decompose/cmd_compose.c - moda compose: one network for some of the classes. */
+#include "base/json.h"
+#include "base/log.h"
+#include "base/table.h"
+#include "decompose/commands.h"
+#include "decompose/compose.h"
+#include "decompose/metrics.h"
+#include "decompose/slice.h"
+#include "numa/threads.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct settings {
+    const char *directory, *out;
+    moda_sizes classes;
+    moda_common_options common;
+} settings;
+
+enum { OPTION_COUNT = 4 };
+
+static void options_table(settings *s, moda_option *common, moda_option table[OPTION_COUNT])
+{
+    *s = (settings){0};
+    moda_common_options_table(&s->common, common);
+    const moda_option options[OPTION_COUNT] = {
+        {MODA_OPTION_SIZES, "classes", "LIST", "class numbers, in any order: 0,3,5", &s->classes, 0,
+         0, NULL},
+        {MODA_OPTION_OUTPUT, "out", "FILE", "the composed network, a model file", &s->out, 0, 0,
+         NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    memcpy(table, options, sizeof options);
+}
+
+static moda_status check(const settings *s)
+{
+    moda_status st = MODA_OK;
+    MODA_CHECK(s->classes.n > 0, MODA_ERR_ARG,
+               "compose: --classes is missing: the classes' numbers, as in 0,3,5");
+    MODA_CHECK(s->out, MODA_ERR_ARG, "compose: --out is missing: the file for the network");
+out:
+    return st;
+}
+
+/* What the composed network costs, on the screen and as JSON. */
+typedef struct figures {
+    size_t parameters, model_parameters, neurons, model_neurons;
+    uint64_t flops, model_flops;
+} figures;
+
+static moda_status write_json(const char *path, const moda_model *module, const figures *f)
+{
+    moda_status st = MODA_OK;
+    json_t *classes = json_array(), *report = json_object();
+    int bad = 0;
+    for (size_t k = 0; k < module->net->classes; k++)
+        bad |= json_array_append_new(classes, json_integer((json_int_t)module->class_ids[k]));
+    bad |= json_object_set(report, "classes", classes);
+    bad |= json_object_set_new(report, "neurons", json_integer((json_int_t)f->neurons));
+    bad |= json_object_set_new(report, "parameters", json_integer((json_int_t)f->parameters));
+    bad |= json_object_set_new(report, "model_parameters",
+                               json_integer((json_int_t)f->model_parameters));
+    bad |= json_object_set_new(
+        report, "size", moda_json_number((double)f->parameters / (double)f->model_parameters));
+    bad |= json_object_set_new(report, "flops",
+                               moda_json_number((double)f->flops / (double)f->model_flops));
+    bad |= json_object_set_new(report, "multiply_adds", json_integer((json_int_t)f->flops));
+    MODA_CHECK(!bad, MODA_ERR_NOMEM, "out of memory: %s", path);
+    MODA_TRY(moda_json_write(path, report));
+out:
+    json_decref(classes);
+    json_decref(report);
+    return st;
+}
+
+static void print_figures(const settings *s, const moda_model *module, const figures *f)
+{
+    char a[32], b[32], c[32];
+    moda_table *table = moda_table_create("|>neurons|>parameters|>multiply-adds|>size|>FLOPs");
+    moda_table_row(table, "composed|%s|%s|%s|%.4f|%.4f", moda_human_count(f->neurons, a),
+                   moda_human_count(f->parameters, b), moda_human_count(f->flops, c),
+                   (double)f->parameters / (double)f->model_parameters,
+                   (double)f->flops / (double)f->model_flops);
+    moda_table_row(table, "model|%s|%s|%s|1|1", moda_human_count(f->model_neurons, a),
+                   moda_human_count(f->model_parameters, b), moda_human_count(f->model_flops, c));
+    moda_table_print(table);
+    printf("classes");
+    for (size_t k = 0; k < module->net->classes; k++)
+        printf("%s %u%s%s", k ? "," : "", module->class_ids[k], module->class_names[k] ? " " : "",
+               module->class_names[k] ? module->class_names[k] : "");
+    printf(": %s\n", s->out);
+    moda_table_destroy(table);
+}
+
+static moda_status compose(settings *s)
+{
+    moda_status st = MODA_OK;
+    moda_model *model = NULL, *module = NULL;
+    moda_masks *masks = NULL;
+    moda_kept *kept = NULL;
+    MODA_TRY(moda_decomposition_open(s->directory, &model, &masks));
+    MODA_TRY(moda_model_outputs(model, "classes", &s->classes));
+    MODA_TRY(moda_kept_of_classes(model->net, masks, s->classes.values, s->classes.n, &kept));
+    MODA_TRY(moda_slice(model, kept, masks->tau, &module));
+    MODA_TRY(moda_model_save(module, s->out));
+    figures f = {moda_module_parameters(model->net, kept), moda_network_parameters(model->net),
+                 moda_module_neurons(model->net, kept),    moda_network_neurons(model->net),
+                 moda_module_flops(model->net, kept),      moda_network_flops(model->net)};
+    if (s->common.json) MODA_TRY(write_json(s->common.json, module, &f));
+    print_figures(s, module, &f);
+out:
+    moda_kept_destroy(kept);
+    moda_masks_destroy(masks);
+    moda_model_destroy(module);
+    moda_model_destroy(model);
+    return st;
+}
+
+static moda_status run(const moda_command *self, int argc, char **argv)
+{
+    moda_status st = MODA_OK;
+    settings s;
+    moda_option common[MODA_COMMON_OPTION_COUNT], table[OPTION_COUNT];
+    char **operands = NULL;
+    size_t count = 0, threads = 0;
+    bool help = false;
+    options_table(&s, common, table);
+    MODA_TRY(moda_options_parse(self, table, argc, argv, 1, 1, &operands, &count, &help));
+    if (help) goto out;
+    s.directory = operands[0];
+    MODA_TRY(check(&s));
+    if (s.common.quiet) moda_log_set_level(MODA_LOG_WARNING);
+    MODA_TRY(moda_threads_set(s.common.threads, &threads));
+    MODA_TRY(compose(&s));
+out:
+    free(s.classes.values);
+    return st;
+}
+
+const moda_command moda_command_compose = {
+    "compose", "compose modules into one network for some of the classes", "DIR",
+    "moda compose runs/a/modules --classes 0,3,5 --out shirts.safetensors", run};

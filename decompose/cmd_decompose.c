@@ -1,0 +1,233 @@
+/* decompose/cmd_decompose.c - moda decompose: activation rates, masks, one module per class. */
+#include "base/file.h"
+#include "base/log.h"
+#include "base/table.h"
+#include "datasets/data_options.h"
+#include "decompose/checksum.h"
+#include "decompose/commands.h"
+#include "decompose/decomposition.h"
+#include "engine/model.h"
+#include "numa/threads.h"
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct settings {
+    const char *model, *rates, *out;
+    double tau, min_active;
+    size_t batch_size;
+    moda_data_options data;
+    moda_common_options common;
+} settings;
+
+enum { OPTION_COUNT = 8 };
+
+static void options_table(settings *s, moda_option *data, moda_option *common,
+                          moda_option table[OPTION_COUNT])
+{
+    *s = (settings){.tau = NAN, .min_active = MODA_MIN_ACTIVE, .batch_size = 128};
+    moda_data_options_table(&s->data, data);
+    moda_common_options_table(&s->common, common);
+    const moda_option options[OPTION_COUNT] = {
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, data, 0, 0, NULL},
+        {MODA_OPTION_REAL, "tau", "X", "keep neurons active for at least this share of a class",
+         &s->tau, DBL_MIN, 1, NULL},
+        {MODA_OPTION_TEXT, "out", "DIR", "folder for rates, masks and modules", &s->out, 0, 0,
+         NULL},
+        {MODA_OPTION_REAL, "min-active", "X",
+         "least share of a layer's neurons per class, 0: none (default 0.005)", &s->min_active, 0,
+         1, NULL},
+        {MODA_OPTION_TEXT, "rates", "FILE", "take these rates, no pass over the data", &s->rates, 0,
+         0, NULL},
+        {MODA_OPTION_SIZE, "batch-size", "N", "images at a time (default 128)", &s->batch_size, 1,
+         1 << 20, NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    memcpy(table, options, sizeof options);
+}
+
+static moda_status check(const settings *s)
+{
+    moda_status st = MODA_OK;
+    MODA_CHECK(!isnan(s->tau), MODA_ERR_ARG, "decompose: --tau is missing: 0.9, for example");
+    MODA_CHECK(s->out, MODA_ERR_ARG, "decompose: --out is missing: the folder for the modules");
+    MODA_CHECK(s->data.spec || s->rates, MODA_ERR_ARG,
+               "decompose: --data is missing: the data that the model was trained on, or give "
+               "stored rates with --rates");
+out:
+    return st;
+}
+
+/* Images of a folder are resized to what the model takes, unless the call says otherwise. */
+static moda_status open_data(const settings *s, moda_shape input, moda_dataset **data)
+{
+    moda_status st = MODA_OK;
+    moda_data_options options = s->data; /* borrows the class list */
+    bool folder = strncmp(options.spec, "folder:", 7) == 0;
+    if (folder && options.image_size == 0 && input.h == input.w) options.image_size = input.h;
+    MODA_TRY(moda_data_options_open(&options, s->common.seed, data));
+out:
+    return st;
+}
+
+/* NAME:W.safetensors; a model file may have a colon in its name too. */
+static bool is_bare(const char *model)
+{
+    return strchr(model, ':') != NULL && !moda_is_file(model);
+}
+
+/* *data stays NULL where nothing needs it. */
+static moda_status open_inputs(const settings *s, moda_dataset **data, moda_model **model)
+{
+    moda_status st = MODA_OK;
+    moda_net_defaults defaults = {0};
+    if (is_bare(s->model)) { /* bare weights take input and classes from the data */
+        if (s->data.spec) {
+            MODA_TRY(open_data(s, defaults.input, data));
+            const moda_images *images = &(*data)->train;
+            defaults.input = (moda_shape){images->channels, images->height, images->width};
+            defaults.classes = (*data)->classes;
+        }
+        MODA_TRY(moda_model_open(s->model, defaults, model));
+        if (*data) MODA_TRY(moda_model_describe_data(*model, *data));
+    } else {
+        MODA_TRY(moda_model_open(s->model, defaults, model));
+        if (!s->rates) MODA_TRY(open_data(s, (*model)->net->input, data));
+    }
+out:
+    return st;
+}
+
+/* Rates of the model's classes in data of other classes would be rates of something else. */
+static moda_status check_classes(const settings *s, const moda_dataset *data,
+                                 const moda_model *model)
+{
+    moda_status st = MODA_OK;
+    size_t outputs = model->net->classes;
+    MODA_CHECK(model->module || data->classes == outputs, MODA_ERR_ARG,
+               "decompose: %s has %zu classes, but %s was trained on %zu: give the data (and "
+               "--classes) that it was trained with",
+               s->data.spec, data->classes, s->model, outputs);
+    for (size_t k = 0; k < outputs; k++)
+        MODA_CHECK(model->class_ids[k] < data->classes, MODA_ERR_ARG,
+                   "decompose: %s knows class %u, but %s has %zu classes", s->model,
+                   model->class_ids[k], s->data.spec, data->classes);
+out:
+    return st;
+}
+
+static moda_status get_rates(const settings *s, const moda_dataset *data, const moda_model *model,
+                             moda_rates **rates)
+{
+    moda_status st = MODA_OK;
+    moda_rates *r = NULL;
+    uint32_t checksum = moda_model_checksum(model);
+    if (s->rates) {
+        MODA_TRY(moda_rates_load(s->rates, model->net, &r));
+        MODA_CHECK(r->weights == 0 || r->weights == checksum, MODA_ERR_FORMAT,
+                   "%s: measured on other weights than those of %s: measure them again with --data",
+                   s->rates, s->model);
+    } else {
+        MODA_TRY(check_classes(s, data, model));
+        MODA_TRY(moda_rates_measure(model, &data->train, s->batch_size, s->data.spec, &r));
+    }
+    r->weights = checksum; /* rates of another program: the caller says that they fit */
+    *rates = r, r = NULL;
+out:
+    moda_rates_destroy(r);
+    return st;
+}
+
+/* Asked before the pass over the data, not found out after it. */
+static moda_status check_folder(const char *directory)
+{
+    moda_status st = MODA_OK;
+    char *path = moda_format("%s/decomposition.json", directory);
+    MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory: %s", directory);
+    if (moda_is_directory(directory)) MODA_TRY(moda_check_writable(path));
+    MODA_CHECK(!moda_is_file(directory), MODA_ERR_IO,
+               "%s: is a file: --out names the folder for the modules", directory);
+out:
+    free(path);
+    return st;
+}
+
+static void print_figures(const settings *s, const moda_decomposition *d)
+{
+    char a[32], b[32];
+    moda_table *table = moda_table_create("class|name|>neurons|>parameters|>size|>FLOPs");
+    for (size_t k = 0; k < d->classes; k++) {
+        const moda_module_figures *m = &d->modules[k];
+        moda_table_row(table, "%zu|%s|%s|%s|%.4f|%.4f", m->class_number, m->name ? m->name : "",
+                       moda_human_count(m->neurons, a), moda_human_count(m->parameters, b),
+                       (double)m->parameters / (double)d->model_parameters,
+                       (double)m->flops / (double)d->model_flops);
+    }
+    moda_table_row(table, "model||%s|%s|1|1", moda_human_count(d->model_neurons, a),
+                   moda_human_count(d->model_parameters, b));
+    moda_table_print(table);
+    printf("tau %g: mean size %.4f, mean overlap %.4f, mean FLOPs %.4f\n", d->tau, d->mean_size,
+           d->mean_overlap, d->mean_flops);
+    printf("%zu modules in %s\n", d->classes, s->out);
+    moda_table_destroy(table);
+}
+
+static moda_status decompose(const settings *s)
+{
+    moda_status st = MODA_OK;
+    moda_dataset *data = NULL;
+    moda_model *model = NULL;
+    moda_rates *rates = NULL;
+    moda_masks *masks = NULL;
+    moda_decomposition *d = NULL;
+    json_t *report = NULL;
+    MODA_TRY(check_folder(s->out));
+    MODA_TRY(open_inputs(s, &data, &model));
+    MODA_TRY(get_rates(s, data, model, &rates));
+    MODA_TRY(moda_masks_from_rates(model->net, rates, s->tau, s->min_active, &masks));
+    MODA_TRY(moda_decomposition_measure(model, masks, &d));
+    MODA_TRY(moda_decomposition_write(s->out, s->model, model, rates, masks, d));
+    if (s->common.json) {
+        MODA_TRY(moda_decomposition_json(d, &report));
+        MODA_TRY(moda_json_write(s->common.json, report));
+    }
+    print_figures(s, d);
+out:
+    json_decref(report);
+    moda_decomposition_destroy(d);
+    moda_masks_destroy(masks);
+    moda_rates_destroy(rates);
+    moda_model_destroy(model);
+    moda_dataset_destroy(data);
+    return st;
+}
+
+static moda_status run(const moda_command *self, int argc, char **argv)
+{
+    moda_status st = MODA_OK;
+    settings s;
+    moda_option data[MODA_DATA_OPTION_COUNT], common[MODA_COMMON_OPTION_COUNT];
+    moda_option table[OPTION_COUNT];
+    char **operands = NULL;
+    size_t count = 0, threads = 0;
+    bool help = false;
+    options_table(&s, data, common, table);
+    MODA_TRY(moda_options_parse(self, table, argc, argv, 1, 1, &operands, &count, &help));
+    if (help) goto out;
+    s.model = operands[0];
+    MODA_TRY(check(&s));
+    if (s.common.quiet) moda_log_set_level(MODA_LOG_WARNING);
+    MODA_TRY(moda_threads_set(s.common.threads, &threads));
+    MODA_TRY(decompose(&s));
+out:
+    moda_data_options_free(&s.data);
+    return st;
+}
+
+const moda_command moda_command_decompose = {
+    "decompose", "take a model apart into one module per class", "MODEL",
+    "moda decompose runs/a/model.safetensors --data fashion-mnist --tau 0.9 --out runs/a/modules",
+    run};

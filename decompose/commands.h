@@ -1,0 +1,10 @@
+/* decompose/commands.h - the room's sub-commands, for moda.c's table. */
+#ifndef MODA_DECOMPOSE_COMMANDS_H
+#define MODA_DECOMPOSE_COMMANDS_H
+
+#include "base/options.h"
+
+extern const moda_command moda_command_decompose;
+extern const moda_command moda_command_compose;
+
+#endif

@@ -1,0 +1,95 @@
+#include "decompose/compose.h"
+#include "base/file.h"
+#include "decompose/checksum.h"
+#include "decompose/slice.h"
+#include <stdlib.h>
+
+moda_status moda_kept_of_classes(const moda_net *net, const moda_masks *masks,
+                                 const size_t *classes, size_t count, moda_kept **kept)
+{
+    moda_status st = MODA_OK;
+    const moda_class_tables *shape = &masks->shape;
+    uint8_t **keep = NULL;
+    for (size_t i = 0; i < count; i++) /* before masks are read by it */
+        MODA_CHECK(classes[i] < shape->classes, MODA_ERR_ARG,
+                   "class %zu: %s has %zu outputs, numbered from 0", classes[i], net->name,
+                   shape->classes);
+    MODA_ALLOC(keep, shape->layers * sizeof *keep);
+    for (size_t l = 0; l < shape->layers; l++) {
+        MODA_ALLOC(keep[l], shape->units[l]);
+        moda_masks_union(masks, l, classes, count, keep[l]);
+    }
+    MODA_TRY(moda_kept_create(net, (const uint8_t *const *)keep, classes, count, kept));
+out:
+    for (size_t l = 0; keep && l < shape->layers; l++) free(keep[l]);
+    free(keep);
+    return st;
+}
+
+moda_status moda_compose(const moda_model *model, const moda_masks *masks, const size_t *classes,
+                         size_t count, moda_model **module)
+{
+    moda_status st = MODA_OK;
+    moda_kept *kept = NULL;
+    MODA_TRY(moda_kept_of_classes(model->net, masks, classes, count, &kept));
+    MODA_TRY(moda_slice(model, kept, masks->tau, module));
+out:
+    moda_kept_destroy(kept);
+    return st;
+}
+
+/* The output that stands for a class number; net->classes when there is none. */
+static size_t output_of(const moda_model *model, size_t number)
+{
+    size_t k = 0;
+    while (k < model->net->classes && model->class_ids[k] != number) k++;
+    return k;
+}
+
+moda_status moda_model_outputs(const moda_model *model, const char *name, moda_sizes *classes)
+{
+    moda_status st = MODA_OK;
+    size_t bound = 0;
+    for (size_t k = 0; k < model->net->classes; k++)
+        if (model->class_ids[k] >= bound) bound = (size_t)model->class_ids[k] + 1;
+    MODA_CHECK(classes->n > 0, MODA_ERR_ARG, "--%s: name at least one class", name);
+    MODA_TRY(moda_sizes_sort_unique(name, classes, bound));
+    for (size_t i = 0; i < classes->n; i++)
+        MODA_CHECK(output_of(model, classes->values[i]) < model->net->classes, MODA_ERR_ARG,
+                   "--%s: %s has no class %zu", name, model->net->name, classes->values[i]);
+    for (size_t i = 0; i < classes->n; i++)
+        classes->values[i] = output_of(model, classes->values[i]);
+    bound = model->net->classes;
+    MODA_TRY(moda_sizes_sort_unique(name, classes, bound));
+out:
+    return st;
+}
+
+moda_status moda_decomposition_open(const char *directory, moda_model **model_out,
+                                    moda_masks **masks_out)
+{
+    moda_status st = MODA_OK;
+    moda_model *model = NULL;
+    moda_masks *masks = NULL;
+    char *model_path = moda_format("%s/model.safetensors", directory);
+    char *masks_path = moda_format("%s/masks.safetensors", directory);
+    MODA_CHECK(model_path && masks_path, MODA_ERR_NOMEM, "out of memory: %s", directory);
+    MODA_CHECK(moda_is_directory(directory), MODA_ERR_IO,
+               "%s: no such folder: name one that `moda decompose` wrote", directory);
+    MODA_CHECK(moda_is_file(masks_path) && moda_is_file(model_path), MODA_ERR_IO,
+               "%s: no %s in it: name a folder that `moda decompose` wrote and finished", directory,
+               moda_is_file(masks_path) ? "model.safetensors" : "masks.safetensors");
+    MODA_TRY(moda_model_open(model_path, (moda_net_defaults){0}, &model));
+    MODA_TRY(moda_masks_load(masks_path, model->net, &masks));
+    MODA_CHECK(masks->weights == 0 || masks->weights == moda_model_checksum(model), MODA_ERR_FORMAT,
+               "%s: made for other weights than %s has now: decompose the model again", masks_path,
+               model_path);
+    *model_out = model, model = NULL;
+    *masks_out = masks, masks = NULL;
+out:
+    moda_model_destroy(model);
+    moda_masks_destroy(masks);
+    free(model_path);
+    free(masks_path);
+    return st;
+}

@@ -1,0 +1,166 @@
+#include "decompose/masks.h"
+#include "base/file.h"
+#include "decompose/checksum.h"
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+moda_status moda_masks_create(const moda_net *net, moda_masks **result)
+{
+    moda_status st = MODA_OK;
+    moda_masks *masks = NULL;
+    MODA_ALLOC(masks, sizeof *masks);
+    masks->tau = masks->min_active = NAN;
+    MODA_TRY(moda_class_tables_shape(net, &masks->shape));
+    MODA_ALLOC(masks->values, masks->shape.elements);
+    *result = masks, masks = NULL;
+out:
+    moda_masks_destroy(masks);
+    return st;
+}
+
+void moda_masks_destroy(moda_masks *masks)
+{
+    if (!masks) return;
+    moda_class_tables_free(&masks->shape);
+    free(masks->values);
+    free(masks);
+}
+
+static size_t count_active(size_t units, const uint8_t *mask)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < units; k++) n += mask[k];
+    return n;
+}
+
+typedef struct ranked {
+    float rate;
+    uint32_t unit;
+} ranked;
+
+/* Higher rates first, then lower units: no two entries are equal, so any sort gives one order. */
+static int by_rate(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    if (x->rate != y->rate) return x->rate < y->rate ? 1 : -1;
+    return (x->unit > y->unit) - (x->unit < y->unit);
+}
+
+static void take_top(size_t units, const float *rate, size_t k, ranked *order, uint8_t *mask)
+{
+    for (size_t i = 0; i < units; i++) order[i] = (ranked){rate[i], (uint32_t)i};
+    qsort(order, units, sizeof *order, by_rate);
+    memset(mask, 0, units);
+    for (size_t i = 0; i < k; i++) mask[order[i].unit] = 1;
+}
+
+/* The floor rule in one layer. rate and mask [classes, units]; order [units] is scratch. */
+static void raise_to_floor(size_t classes, size_t units, const float *rate, double min_active,
+                           ranked *order, uint8_t *mask)
+{
+    size_t m = (size_t)(min_active * (double)units);
+    if (m < 1) m = 1;
+    size_t top = m;
+    for (size_t c = 0; c < classes; c++) {
+        size_t n = count_active(units, mask + c * units);
+        if (n > top) top = n;
+    }
+    for (size_t c = 0; c < classes; c++)
+        if (count_active(units, mask + c * units) < m)
+            take_top(units, rate + c * units, top, order, mask + c * units);
+}
+
+moda_status moda_masks_from_rates(const moda_net *net, const moda_rates *rates, double tau,
+                                  double min_active, moda_masks **result)
+{
+    moda_status st = MODA_OK;
+    moda_masks *masks = NULL;
+    ranked *order = NULL;
+    size_t widest = 0;
+    /* A tau so small that f32 has no such number still asks for more than nothing. */
+    float threshold = (float)tau > 0 ? (float)tau : FLT_TRUE_MIN;
+    MODA_CHECK(tau > 0 && tau <= 1, MODA_ERR_ARG,
+               "tau is %g: a share of samples above 0, at most 1", tau);
+    MODA_CHECK(min_active >= 0 && min_active <= 1, MODA_ERR_ARG,
+               "the least active share is %g: in [0, 1], 0 turns the floor off", min_active);
+    MODA_TRY(moda_masks_create(net, &masks));
+    masks->tau = tau, masks->min_active = min_active, masks->weights = rates->weights;
+    for (size_t i = 0; i < masks->shape.elements; i++)
+        masks->values[i] = rates->values[i] >= threshold;
+    for (size_t l = 0; l < masks->shape.layers; l++)
+        if (masks->shape.units[l] > widest) widest = masks->shape.units[l];
+    MODA_ALLOC(order, widest * sizeof *order);
+    for (size_t l = 0; l < masks->shape.layers && min_active > 0; l++)
+        raise_to_floor(masks->shape.classes, masks->shape.units[l],
+                       rates->values + masks->shape.offset[l], min_active, order,
+                       masks->values + masks->shape.offset[l]);
+    *result = masks, masks = NULL;
+out:
+    free(order);
+    moda_masks_destroy(masks);
+    return st;
+}
+
+void moda_masks_union(const moda_masks *masks, size_t l, const size_t *classes, size_t count,
+                      uint8_t *keep)
+{
+    size_t units = masks->shape.units[l];
+    const uint8_t *table = masks->values + masks->shape.offset[l];
+    memset(keep, 0, units);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < units; k++) keep[k] |= table[classes[i] * units + k];
+}
+
+moda_status moda_masks_save(const moda_masks *masks, const char *path)
+{
+    moda_status st = MODA_OK;
+    char weights[MODA_CHECKSUM_TEXT];
+    moda_checksum_print(masks->weights, weights);
+    char *tau = moda_format("%.17g", masks->tau), *least = moda_format("%.17g", masks->min_active);
+    MODA_CHECK(tau && least, MODA_ERR_NOMEM, "out of memory: %s", path);
+    moda_metadata metadata[] = {
+        {"moda.tau", tau}, {"moda.min_active", least}, {"moda.weights", weights}};
+    MODA_TRY(moda_class_tables_write(path, "mask", &masks->shape, MODA_DTYPE_U8, masks->values,
+                                     metadata, 3));
+out:
+    free(tau);
+    free(least);
+    return st;
+}
+
+static double number(const moda_tensor_file *file, const char *key)
+{
+    const char *text = moda_tensor_file_metadata(file, key);
+    char *end = NULL;
+    double x = text ? strtod(text, &end) : NAN;
+    return end && end != text && *end == 0 ? x : NAN;
+}
+
+moda_status moda_masks_load(const char *path, const moda_net *net, moda_masks **result)
+{
+    moda_status st = MODA_OK;
+    moda_tensor_file *file = NULL;
+    moda_masks *masks = NULL;
+    MODA_TRY(moda_masks_create(net, &masks));
+    MODA_TRY(moda_tensor_file_open(path, &file));
+    MODA_TRY(moda_class_tables_read(file, "mask", net, &masks->shape, MODA_DTYPE_U8,
+                                    MODA_DTYPE_BOOL, masks->values));
+    for (size_t l = 0; l < masks->shape.layers; l++) {
+        size_t units = masks->shape.units[l];
+        const uint8_t *table = masks->values + masks->shape.offset[l];
+        for (size_t i = 0; i < masks->shape.classes * units; i++)
+            MODA_CHECK(table[i] <= 1, MODA_ERR_FORMAT,
+                       "%s: 'mask.%zu' [%zu, %zu] is %u, neither 0 nor 1: decompose again", path, l,
+                       i / units, i % units, table[i]);
+    }
+    masks->tau = number(file, "moda.tau");
+    masks->min_active = number(file, "moda.min_active");
+    masks->weights = moda_checksum_of_file(file);
+    *result = masks, masks = NULL;
+out:
+    moda_tensor_file_close(file);
+    moda_masks_destroy(masks);
+    return st;
+}

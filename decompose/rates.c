@@ -1,0 +1,97 @@
+#include "decompose/rates.h"
+#include "base/json.h"
+#include "decompose/checksum.h"
+#include <stdlib.h>
+
+moda_status moda_rates_create(const moda_net *net, moda_rates **result)
+{
+    moda_status st = MODA_OK;
+    moda_rates *rates = NULL;
+    MODA_ALLOC(rates, sizeof *rates);
+    MODA_TRY(moda_class_tables_shape(net, &rates->shape));
+    MODA_ALLOC(rates->values, rates->shape.elements * sizeof *rates->values);
+    MODA_ALLOC(rates->samples, rates->shape.classes * sizeof *rates->samples);
+    *result = rates, rates = NULL;
+out:
+    moda_rates_destroy(rates);
+    return st;
+}
+
+void moda_rates_destroy(moda_rates *rates)
+{
+    if (!rates) return;
+    moda_class_tables_free(&rates->shape);
+    free(rates->values);
+    free(rates->samples);
+    free(rates);
+}
+
+moda_status moda_rates_save(const moda_rates *rates, const char *path)
+{
+    moda_status st = MODA_OK;
+    json_t *samples = json_array();
+    char *text = NULL;
+    char weights[MODA_CHECKSUM_TEXT];
+    int bad = 0;
+    moda_checksum_print(rates->weights, weights);
+    for (size_t c = 0; c < rates->shape.classes; c++)
+        bad |= json_array_append_new(samples, json_integer((json_int_t)rates->samples[c]));
+    MODA_CHECK(!bad && (text = moda_json_line(samples)) != NULL, MODA_ERR_NOMEM,
+               "out of memory: %s", path);
+    moda_metadata metadata[] = {{"moda.samples", text}, {"moda.weights", weights}};
+    MODA_TRY(moda_class_tables_write(path, "rates", &rates->shape, MODA_DTYPE_F32, rates->values,
+                                     metadata, 2));
+out:
+    json_decref(samples);
+    free(text);
+    return st;
+}
+
+/* Metadata that is not there, or not as written above, leaves the counts unknown: the rates are
+ * what matters, and they may come from another program. */
+static void read_samples(const moda_tensor_file *file, moda_rates *rates)
+{
+    const char *text = moda_tensor_file_metadata(file, "moda.samples");
+    json_t *samples = text ? json_loads(text, 0, NULL) : NULL;
+    if (json_array_size(samples) == rates->shape.classes)
+        for (size_t c = 0; c < rates->shape.classes; c++) {
+            json_int_t n = json_integer_value(json_array_get(samples, c));
+            rates->samples[c] = n > 0 ? (uint64_t)n : 0;
+        }
+    json_decref(samples);
+}
+
+static moda_status check_values(const moda_rates *rates, const char *path)
+{
+    moda_status st = MODA_OK;
+    for (size_t l = 0; l < rates->shape.layers; l++) {
+        size_t units = rates->shape.units[l];
+        const float *table = rates->values + rates->shape.offset[l];
+        for (size_t i = 0; i < rates->shape.classes * units; i++)
+            MODA_CHECK(table[i] >= 0 && table[i] <= 1, MODA_ERR_FORMAT,
+                       "%s: 'rates.%zu' [%zu, %zu] is %g, not a share in [0, 1]: measure the "
+                       "rates again",
+                       path, l, i / units, i % units, (double)table[i]);
+    }
+out:
+    return st;
+}
+
+moda_status moda_rates_load(const char *path, const moda_net *net, moda_rates **result)
+{
+    moda_status st = MODA_OK;
+    moda_tensor_file *file = NULL;
+    moda_rates *rates = NULL;
+    MODA_TRY(moda_rates_create(net, &rates));
+    MODA_TRY(moda_tensor_file_open(path, &file));
+    MODA_TRY(moda_class_tables_read(file, "rates", net, &rates->shape, MODA_DTYPE_F32,
+                                    MODA_DTYPE_F32, rates->values));
+    MODA_TRY(check_values(rates, path));
+    read_samples(file, rates);
+    rates->weights = moda_checksum_of_file(file);
+    *result = rates, rates = NULL;
+out:
+    moda_tensor_file_close(file);
+    moda_rates_destroy(rates);
+    return st;
+}
