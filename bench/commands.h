@@ -1,0 +1,9 @@
+/* bench/commands.h - the room's sub-commands, for moda.c's table. */
+#ifndef MODA_BENCH_COMMANDS_H
+#define MODA_BENCH_COMMANDS_H
+
+#include "base/options.h"
+
+extern const moda_command moda_command_report;
+
+#endif

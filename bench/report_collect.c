@@ -1,0 +1,154 @@
+/* bench/report_collect.c - finding runs below a folder and reading what they left. */
+#include "base/file.h"
+#include "base/log.h"
+#include "bench/report.h"
+#include <errno.h>
+#include <fts.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int by_name(const FTSENT **a, const FTSENT **b)
+{
+    return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text), m = strlen(end);
+    return n > m && strcmp(text + n - m, end) == 0;
+}
+
+/* The last line of metrics.jsonl that is whole; NULL (and a warning) if there is none. */
+static json_t *last_epoch(const char *path)
+{
+    moda_mapped_file file = {0};
+    json_t *record = NULL;
+    if (moda_file_map(path, &file) != MODA_OK) {
+        moda_log(MODA_LOG_WARNING, "%s", moda_last_error());
+        return NULL;
+    }
+    for (size_t start = 0, i = 0; i < file.size; i++) {
+        if (file.data[i] != '\n') continue;
+        json_t *line =
+            json_loadb((const char *)file.data + start, i - start, JSON_REJECT_DUPLICATES, NULL);
+        if (line) json_decref(record), record = line;
+        start = i + 1;
+    }
+    moda_file_unmap(&file);
+    if (!record) moda_log(MODA_LOG_WARNING, "%s: no finished epoch", path);
+    return record;
+}
+
+/* The file's JSON, or a warning and NULL. */
+static json_t *read_or_warn(const char *path)
+{
+    json_t *value = NULL;
+    if (moda_json_read(path, &value) != MODA_OK)
+        moda_log(MODA_LOG_WARNING, "%s", moda_last_error());
+    return value;
+}
+
+/* NAME + end: the file's object, with its NAME, goes to the run's list. */
+static moda_status add_named(json_t *run, const char *path, const char *name, const char *end,
+                             const char *list)
+{
+    moda_status st = MODA_OK;
+    json_t *value = ends_with(name, end) ? read_or_warn(path) : NULL;
+    if (!json_is_object(value)) goto out;
+    MODA_CHECK(json_object_set_new(value, "name", json_stringn(name, strlen(name) - strlen(end))) ==
+                       0 &&
+                   json_array_append(json_object_get(run, list), value) == 0,
+               MODA_ERR_NOMEM, "out of memory");
+out:
+    json_decref(value);
+    return st;
+}
+
+/* Puts what one file says into the run that its folder belongs to. */
+static moda_status add_file(json_t *run, const char *path, const char *name)
+{
+    moda_status st = MODA_OK;
+    json_t *value = NULL;
+    if (strcmp(name, "metrics.jsonl") == 0) {
+        value = last_epoch(path);
+        if (value) json_object_set(run, "epoch", value);
+    } else if (strcmp(name, "decomposition.json") == 0) {
+        value = read_or_warn(path);
+        if (value) json_object_set(run, "decomposition", value);
+    } else {
+        MODA_TRY(add_named(run, path, name, ".eval.json", "evaluations"));
+        MODA_TRY(add_named(run, path, name, ".compose.json", "compositions"));
+    }
+out:
+    json_decref(value);
+    return st;
+}
+
+/* A folder with a config.json begins a run; whatever lies below it belongs to it. */
+static moda_status begin_run(json_t *runs, const char *path, const char *root)
+{
+    moda_status st = MODA_OK;
+    char *config = moda_format("%s/config.json", path);
+    json_t *value = NULL;
+    MODA_CHECK(config, MODA_ERR_NOMEM, "out of memory");
+    if (!moda_is_file(config)) goto out;
+    value = read_or_warn(config);
+    if (!json_is_object(value)) goto out;
+    const size_t below = strlen(root);
+    const char *name = path[below] == '/' && path[below + 1] ? path + below + 1 : path;
+    json_t *run = json_pack("{s:s s:O s:n s:n s:[] s:[]}", "run", name, "config", value, "epoch",
+                            "decomposition", "evaluations", "compositions");
+    MODA_CHECK(run && json_array_append_new(runs, run) == 0, MODA_ERR_NOMEM, "out of memory");
+out:
+    json_decref(value);
+    free(config);
+    return st;
+}
+
+static moda_status walk(FTS *tree, json_t *runs, const char *root)
+{
+    moda_status st = MODA_OK;
+    FTSENT *f;
+    size_t depth = 0; /* of the run that files are collected for; 0: none */
+    while ((f = fts_read(tree))) {
+        json_t *run = json_array_get(runs, json_array_size(runs) - 1);
+        if (f->fts_info == FTS_D) {
+            const size_t before = json_array_size(runs);
+            MODA_TRY(begin_run(runs, f->fts_path, root));
+            if (json_array_size(runs) > before) depth = (size_t)f->fts_level + 1;
+        } else if (f->fts_info == FTS_DP && depth == (size_t)f->fts_level + 1) {
+            depth = 0;
+        } else if (f->fts_info == FTS_F && depth && run) {
+            MODA_TRY(add_file(run, f->fts_path, f->fts_name));
+        }
+    }
+out:
+    return st;
+}
+
+moda_status moda_report_collect(const char *directory, json_t **runs)
+{
+    moda_status st = MODA_OK;
+    char *root = strdup(directory);
+    FTS *tree = NULL;
+    json_t *found = json_array();
+    *runs = NULL;
+    MODA_CHECK(root && found, MODA_ERR_NOMEM, "out of memory");
+    for (size_t n = strlen(root); n > 1 && root[n - 1] == '/'; n--) root[n - 1] = 0;
+    MODA_CHECK(moda_is_directory(root), MODA_ERR_IO,
+               "%s: no such folder; give one that `moda train --out` wrote", directory);
+    char *const paths[] = {root, NULL};
+    MODA_CHECK((tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, by_name)) != NULL, MODA_ERR_IO,
+               "%s: %s", directory, strerror(errno));
+    MODA_TRY(walk(tree, found, root));
+    MODA_CHECK(
+        json_array_size(found), MODA_ERR_IO,
+        "%s: no run in it (a folder with config.json); give one that `moda train --out` wrote",
+        directory);
+    *runs = found, found = NULL;
+out:
+    if (tree) fts_close(tree);
+    json_decref(found);
+    free(root);
+    return st;
+}
