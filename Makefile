@@ -1,0 +1,184 @@
+# moda's build. `make help` lists targets and variables.
+#
+# Each configuration has its own folder below build/; its file `flags` holds the flags in use, and
+# every object depends on it, so that changed flags rebuild and nothing else does.
+
+VERSION := $(shell sed -n 's/^.define MODA_VERSION *"\(.*\)"/\1/p' moda.h)
+SOMAJOR := $(firstword $(subst ., ,$(VERSION)))
+PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
+
+comma  := ,
+space  := $(subst ,, )
+CONFIG := $(or $(subst $(space),-,$(strip $(subst $(comma), ,$(SAN)) $(ARCH))),release)
+B      := build/$(CONFIG)
+# The everyday program stands where everyone looks for it; all others inside their folder.
+MODA   := $(if $(filter build/release,$B),build,$B)/moda
+
+# ---- sources: rooms from the bottom to the top, as includes may go ----
+
+ROOMS   := base numa datasets losses engine decompose bench
+SOURCES := $(sort $(wildcard $(ROOMS:=/*.c)))
+HEADERS := $(filter-out %_internal.h %_kernel.h,$(sort $(wildcard $(ROOMS:=/*.h))))
+KERNELS := $(filter %_kernel.c,$(SOURCES))
+MACHINE := $(shell uname -m)
+ISAS    := ref $(if $(filter x86_64 amd64,$(MACHINE)),avx2 avx512)
+OBJECTS := $(patsubst %.c,$B/%.o,$(filter-out $(KERNELS),$(SOURCES))) \
+           $(foreach isa,$(ISAS),$(KERNELS:%.c=$B/%_$(isa).o))
+ALL_TESTS := $(patsubst tests/%.c,$B/tests/%,$(sort $(wildcard tests/test_*.c)))
+TESTS   := $(if $(ONLY),$(foreach t,$(ONLY),$B/tests/test_$t),$(ALL_TESTS))
+TEST_HELPERS := $(patsubst %.c,$B/%.o,$(filter-out tests/test_%,$(wildcard tests/*.c)))
+
+# ---- what is missing gets installed before anything is compiled ----
+
+WITHOUT_BUILD := clean help deps uninstall format check-format
+GOALS  := $(filter-out $(WITHOUT_BUILD),$(or $(MAKECMDGOALS),all))
+GROUPS := $(if $(GOALS),build) $(if $(filter test tests,$(GOALS))$(findstring /tests/,$(GOALS)),test) \
+          $(if $(filter demo,$(GOALS)),data)
+ifneq ($(strip $(GROUPS)),)
+INSTALLED := $(shell ./deps.sh $(GROUPS) >&2 && echo yes)
+ifneq ($(INSTALLED),yes)
+$(error packages are missing, see the line above)
+endif
+endif
+
+# ---- flags ----
+
+PACKAGES := hwloc jansson zlib libjpeg libpng
+# Hardening needs optimisation (FORTIFY) and would hide reports from the sanitizers.
+HARDEN  := -fstack-protector-strong \
+           $(if $(SAN)$(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+OPTIMISE := $(if $(SAN),-O1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all,-O2)
+C := -std=c17 -D_GNU_SOURCE -I. -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla \
+     $(if $(WERROR),-Werror) -fopenmp -fPIC -fno-semantic-interposition -g $(OPTIMISE) $(HARDEN) \
+     $(if $(GOALS),$(shell pkg-config --cflags $(PACKAGES))) $(CPPFLAGS) $(CFLAGS)
+L := $(if $(SAN),-fsanitize=$(SAN)) -fopenmp -Wl,-z,relro,-z,now $(LDFLAGS)
+LIBS := $(if $(GOALS),$(shell pkg-config --libs $(PACKAGES))) -ldnnl -lm
+TEST_C := -DMODA_TEST_DATA='"$(CURDIR)/tests"' -DMODA_PROGRAM='"$(abspath $(MODA))"'
+TEST_LIBS = $(shell pkg-config --libs criterion)
+
+# Kernels are compiled once per instruction set and chosen at run time (base/isa.h). With ARCH the
+# set's own flags come on top, so that e.g. the avx512 kernels compile on any machine. ISO C forbids
+# contraction to FMA by default; the wide sets allow it, the reference stays as written.
+# GCC's vectors are passed inside one file only, so a change of their calling convention is no matter.
+KERNEL := $(if $(SAN),,-O3) -fno-math-errno -Wno-psabi
+ADD_avx2   := -mavx2 -mfma -mf16c -mbmi -mbmi2 -mlzcnt -mmovbe
+ADD_avx512 := $(ADD_avx2) -mavx512f -mavx512bw -mavx512cd -mavx512dq -mavx512vl
+MARCH      := $(if $(ARCH),-march=$(ARCH))
+MARCH_ref    := $(MARCH)
+MARCH_avx2   := $(if $(ARCH),$(MARCH) $(ADD_avx2),-march=x86-64-v3) -ffp-contract=fast
+MARCH_avx512 := $(if $(ARCH),$(MARCH) $(ADD_avx512),-march=x86-64-v4) -ffp-contract=fast \
+                -mprefer-vector-width=512
+
+# The name of what is made, the whole command with V=1, nothing with -s.
+RUN = $(if $V,,$(if $(findstring s,$(firstword -$(MAKEFLAGS))),@,@echo '  $@' &&))
+# Seconds that one test binary may take.
+TEST_TIMEOUT := $(if $(SAN),900,300)
+
+# All cores, unless the caller said how many.
+ifeq ($(filter -j% --jobs%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
+MAKEFLAGS += --no-builtin-rules
+
+# ---- targets ----
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all tests test demo format check-format install uninstall deps clean help FORCE
+
+all: $(MODA) $B/libmoda.a $B/libmoda.so
+
+$(MODA): $B/moda.o $B/libmoda.a
+	$(RUN)$(CC) $(MARCH) $(OPTIMISE) -pie $L $^ $(LIBS) -o $@
+
+$B/libmoda.a: $(OBJECTS)
+	$(RUN)rm -f $@ && $(AR) rcs $@ $^
+
+$B/libmoda.so: $(OBJECTS)
+	$(RUN)$(CC) -shared -Wl,-soname,libmoda.so.$(SOMAJOR) $L $^ $(LIBS) -o $@
+
+$(ALL_TESTS): $B/tests/%: $B/tests/%.o $(TEST_HELPERS) $B/libmoda.a
+	$(RUN)$(CC) -pie $L $^ $(LIBS) $(TEST_LIBS) -o $@
+
+$B/%.o: %.c $B/flags
+	$(RUN)mkdir -p $(@D) && $(CC) $C $(MARCH) -MMD -MP -c $< -o $@
+
+$B/tests/%.o: tests/%.c $B/flags
+	$(RUN)mkdir -p $(@D) && $(CC) $C $(MARCH) $(TEST_C) -MMD -MP -c $< -o $@
+
+define kernel_rule
+$B/%_kernel_$(1).o: %_kernel.c $B/flags
+	$$(RUN)mkdir -p $$(@D) && $$(CC) $$C $$(KERNEL) $$(MARCH_$(1)) -DMODA_ISA_SUFFIX=$(1) \
+	    -MMD -MP -c $$< -o $$@
+endef
+$(foreach isa,$(ISAS),$(eval $(call kernel_rule,$(isa))))
+
+FLAGS := $(CC) $C $L $(LIBS) $(KERNEL) $(foreach isa,$(ISAS),$(MARCH_$(isa))) $(TEST_C)
+$B/flags: FORCE
+	@mkdir -p $(@D) && printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || \
+	    printf '%s\n' '$(subst ','\'',$(FLAGS))' >$@
+
+tests: $(MODA) $(TESTS)
+
+test: tests
+	@tests/run.sh $B $(TEST_TIMEOUT) $(TESTS)
+
+demo: $(MODA)
+	@bench/demo.sh $(abspath $(MODA))
+
+C_FILES = $(wildcard *.c *.h $(foreach d,$(ROOMS) tests,$d/*.c $d/*.h))
+format:
+	@./deps.sh format && clang-format -i $(C_FILES)
+check-format:
+	@./deps.sh format && clang-format --dry-run --Werror $(C_FILES) && \
+	    echo 'format: $(words $(C_FILES)) files as .clang-format says'
+
+# "room/thing.h" becomes "../room/thing.h": <moda/moda.h> then works with no flag at all, and
+# "room/thing.h" with -I of the folder moda/.
+INCLUDE := $(DESTDIR)$(PREFIX)/include/moda
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBDIR)/pkgconfig $(ROOMS:%=$(INCLUDE)/%)
+	install $(MODA) $(DESTDIR)$(PREFIX)/bin/moda
+	install -m 644 $B/libmoda.a $(DESTDIR)$(LIBDIR)/libmoda.a
+	install -m 755 $B/libmoda.so $(DESTDIR)$(LIBDIR)/libmoda.so.$(VERSION)
+	ln -sf libmoda.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libmoda.so.$(SOMAJOR)
+	ln -sf libmoda.so.$(SOMAJOR) $(DESTDIR)$(LIBDIR)/libmoda.so
+	install -m 644 moda.h $(INCLUDE)/moda.h
+	for h in $(HEADERS); do \
+	    sed 's|^#include "\([^"]*/\)|#include "../\1|' $$h >$(INCLUDE)/$$h && \
+	        chmod 644 $(INCLUDE)/$$h || exit 1; \
+	done
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' \
+	    'Name: moda' 'Description: trains convolutional networks that come apart into modules' \
+	    'Version: $(VERSION)' 'Requires: jansson' \
+	    'Cflags: -I$${includedir} -I$${includedir}/moda' 'Libs: -L$${libdir} -lmoda' \
+	    'Libs.private: $(filter-out -ljansson,$(LIBS)) -lgomp' >$(DESTDIR)$(LIBDIR)/pkgconfig/moda.pc
+
+uninstall:
+	rm -rf $(INCLUDE) $(DESTDIR)$(PREFIX)/bin/moda $(DESTDIR)$(LIBDIR)/libmoda.a \
+	    $(DESTDIR)$(LIBDIR)/libmoda.so* $(DESTDIR)$(LIBDIR)/pkgconfig/moda.pc
+
+deps:
+	@./deps.sh build test data format
+clean:
+	rm -rf build
+
+help:
+	@printf '%s\n' 'targets' \
+	    '  make                build/moda, libmoda.a, libmoda.so; installs missing packages first' \
+	    '  make test           build and run the tests; ONLY="json rng" runs some' \
+	    '  make demo           LeNet-5 on Fashion-MNIST: train, decompose, compose' \
+	    '  make install        to PREFIX ($(PREFIX)), below DESTDIR; make uninstall takes it back' \
+	    '  make format         clang-format; make check-format only looks' \
+	    '  make deps           install everything that any target needs' \
+	    '  make clean' \
+	    'variables' \
+	    '  SAN=address,undefined   sanitizers, in build/address-undefined/' \
+	    '  ARCH=native             compile everything for one machine, in build/native/' \
+	    '  WERROR=1                warnings are errors' \
+	    '  V=1                     show commands' \
+	    '  MODA_DEPS=check         never install, only say what is missing' \
+	    '  CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX, LIBDIR, DESTDIR as usual'
+
+-include $(wildcard $B/*.d $B/*/*.d)
