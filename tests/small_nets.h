@@ -1,0 +1,129 @@
+/* tests/small_nets.h - the networks that test_layers.c and test_gradients.c run: each kind of layer,
+ * in shapes that do not fit vectors, blocks of channels or windows. */
+#ifndef MODA_TESTS_SMALL_NETS_H
+#define MODA_TESTS_SMALL_NETS_H
+
+#include <stddef.h>
+
+typedef struct small_case {
+    const char *name, *input, *body; /* as small_model() takes them */
+} small_case;
+
+#define SMALL_END "[linear];name=end;outputs=4"
+
+static const small_case small_cases[] = {
+    {"linear on vectors", "7 1 1", "[linear];name=a;outputs=9;[relu];" SMALL_END},
+    {"linear on odd maps", "3 5 7",
+     "[conv];name=a;outputs=20;kernel=3;[relu];[linear];name=b;outputs=17;bias=no;[relu]"
+     ";" SMALL_END},
+    {"linear on the input", "3 4 5", "[linear];name=a;outputs=11;[relu];" SMALL_END},
+    {"conv kernel 3, stride 2, padding 1", "3 9 8",
+     "[conv];name=a;outputs=5;kernel=3;stride=2;padding=1;[relu];"
+     "[conv];name=b;outputs=33;kernel=3;stride=2;padding=1;bias=no;[relu];" SMALL_END},
+    {"conv kernel 5, no padding", "1 11 12",
+     "[conv];name=a;outputs=6;kernel=5;[relu];[conv];name=b;outputs=18;kernel=5;padding=2;[relu]"
+     ";" SMALL_END},
+    {"conv, strides leave pixels over", "2 8 10",
+     "[conv];name=a;outputs=16;kernel=3;stride=3;[relu];"
+     "[conv];name=b;outputs=16;kernel=1;stride=2;[relu];" SMALL_END},
+    {"conv kernel 1 on 1x1 maps", "17 1 1",
+     "[conv];name=a;outputs=19;kernel=1;[relu];[conv];name=b;outputs=32;kernel=1;[relu]"
+     ";" SMALL_END},
+    {"conv kernel 3 on 1x1 maps", "16 1 1",
+     "[conv];name=a;outputs=16;kernel=3;padding=1;[relu];" SMALL_END},
+    {"groups", "6 7 7",
+     "[conv];name=a;outputs=9;kernel=3;groups=3;padding=1;[relu];"
+     "[conv];name=b;outputs=32;kernel=1;[relu];"
+     "[conv];name=c;outputs=64;kernel=3;groups=2;stride=2;bias=no;[relu];" SMALL_END},
+    {"depthwise", "5 9 9",
+     "[conv];name=a;outputs=5;kernel=3;groups=depthwise;padding=1;[relu];"
+     "[conv];name=b;outputs=20;kernel=1;[relu];"
+     "[conv];name=c;outputs=20;kernel=3;groups=depthwise;stride=2;padding=1;bias=no;[relu]"
+     ";" SMALL_END},
+    {"depthwise, two outputs a channel", "4 6 6",
+     "[conv];name=a;outputs=8;kernel=3;groups=depthwise;padding=1;[relu];" SMALL_END},
+    {"winograd 16 channels on 4x4", "3 4 4",
+     "[conv];name=a;outputs=16;kernel=3;padding=1;[relu];"
+     "[conv];name=b;outputs=16;kernel=3;padding=1;[relu];" SMALL_END},
+    {"winograd odd channels, odd maps", "17 7 9",
+     "[conv];name=a;outputs=19;kernel=3;padding=1;[relu];"
+     "[conv];name=b;outputs=35;kernel=3;bias=no;[relu];" SMALL_END},
+    {"winograd 32 to 48 on 12x12", "32 12 12",
+     "[conv];name=a;outputs=48;kernel=3;padding=1;[relu];[conv];name=b;outputs=16;kernel=3;bias=no;"
+     "padding=1;[batchnorm];name=n;[relu];[maxpool];kernel=4;" SMALL_END},
+    {"max pools", "5 11 9",
+     "[conv];name=a;outputs=18;kernel=3;padding=1;[maxpool];kernel=3;stride=2;padding=1;[relu];"
+     "[maxpool];kernel=2;[relu];[maxpool];kernel=2;stride=1;" SMALL_END},
+    {"max pool of the input", "3 7 7",
+     "[maxpool];kernel=2;[conv];name=a;outputs=7;kernel=2;[relu];" SMALL_END},
+    {"average pools", "5 11 9",
+     "[conv];name=a;outputs=18;kernel=3;padding=1;[relu];[avgpool];kernel=3;stride=2;"
+     "[conv];name=b;outputs=9;kernel=1;[relu];[avgpool];kernel=2;" SMALL_END},
+    {"average pools with padding", "5 8 7",
+     "[conv];name=a;outputs=18;kernel=3;padding=1;[relu];[avgpool];kernel=3;stride=2;padding=1;"
+     "[conv];name=b;outputs=9;kernel=1;[relu];[avgpool];kernel=2;stride=1;padding=1;" SMALL_END},
+    {"global pools", "3 6 6",
+     "[conv];name=a;outputs=21;kernel=3;padding=1;[relu];[avgpool];kernel=global;" SMALL_END},
+    {"a global pool gives the logits", "3 6 6",
+     "[conv];name=a;outputs=12;kernel=3;[relu];[conv];name=b;outputs=4;kernel=1;"
+     "[avgpool];kernel=global"},
+    {"a global maximum gives the logits", "3 5 5",
+     "[conv];name=a;outputs=12;kernel=3;[relu];[conv];name=b;outputs=4;kernel=1;"
+     "[maxpool];kernel=global"},
+    {"batch norm with ReLU", "3 6 5",
+     "[conv];name=a;outputs=17;kernel=3;bias=no;[batchnorm];name=n;[relu];"
+     "[conv];name=b;outputs=32;kernel=3;bias=no;[batchnorm];name=m;eps=0.01;momentum=0.3;[relu]"
+     ";" SMALL_END},
+    {"batch norm without ReLU", "3 6 5",
+     "[conv];name=a;outputs=17;kernel=3;bias=no;[batchnorm];name=n;[conv];name=b;outputs=8;kernel="
+     "1;"
+     "[relu];[batchnorm];name=m;[maxpool];kernel=2;" SMALL_END},
+    {"batch norm of the input", "3 5 4",
+     "[batchnorm];name=n;[conv];name=a;outputs=9;kernel=3;[relu];" SMALL_END},
+    {"batch norm of the input with ReLU", "3 5 4",
+     "[batchnorm];name=n;[relu];[conv];name=a;outputs=9;kernel=3;[relu];" SMALL_END},
+    {"batch norm of vectors", "12 1 1",
+     "[linear];name=a;outputs=19;bias=no;[batchnorm];name=n;[relu];" SMALL_END},
+    {"batch norm gives the logits", "12 1 1",
+     "[linear];name=a;outputs=9;[relu];[linear];name=b;outputs=4;bias=no;[batchnorm];name=n"},
+    {"batch norm read by two", "3 6 6",
+     "[conv];name=a;outputs=16;kernel=3;bias=no;[batchnorm];name=n;[relu];name=r;"
+     "[conv];name=b;outputs=16;kernel=1;from=n;[add];from=b,r;[relu];" SMALL_END},
+    {"two ReLUs of one batch norm", "3 6 6",
+     "[conv];name=a;outputs=16;kernel=3;bias=no;[batchnorm];name=n;[relu];name=r;"
+     "[relu];name=q;from=n;[conv];name=b;outputs=16;kernel=1;from=r;[add];from=b,q;" SMALL_END},
+    {"ReLU whose input another reads", "3 5 5",
+     "[conv];name=a;outputs=9;kernel=3;[relu];name=r;[conv];name=b;outputs=9;kernel=1;from=a;"
+     "[add];from=b,r;[relu];" SMALL_END},
+    {"ReLU of a ReLU, of pools, of an addition", "3 8 8",
+     "[conv];name=a;outputs=9;kernel=3;[relu];name=p;[relu];name=q;[maxpool];kernel=2;name=m;[relu]"
+     ";"
+     "name=r;[avgpool];kernel=3;name=v;stride=1;[relu];name=s;[add];from=s,v;[relu];" SMALL_END},
+    {"one output for three", "3 8 8",
+     "[conv];name=a;outputs=17;kernel=3;padding=1;[relu];name=r;[conv];name=b;outputs=17;kernel=1;"
+     "from=r;[maxpool];name=p;kernel=3;stride=1;padding=1;from=r;[add];name=s;from=b,p;"
+     "[add];name=t;from=r,s;[relu];" SMALL_END},
+    {"an addition to the input", "6 5 5",
+     "[conv];name=a;outputs=6;kernel=3;padding=1;[add];from=a,input;[relu];"
+     "[conv];name=b;outputs=9;kernel=3;[relu];" SMALL_END},
+    {"the input to an addition", "6 5 5",
+     "[conv];name=a;outputs=6;kernel=3;padding=1;[add];from=input,a;[relu];" SMALL_END},
+    {"an addition gives the logits", "6 4 4",
+     "[linear];name=a;outputs=4;[conv];name=b;outputs=7;kernel=3;from=input;[relu];"
+     "[linear];name=c;outputs=4;[add];from=a,c"},
+    {"residual blocks", "3 8 8",
+     "[conv];name=a;outputs=16;kernel=3;padding=1;bias=no;[batchnorm];name=an;[relu];name=ar;"
+     "[conv];name=b;outputs=16;kernel=3;padding=1;bias=no;[batchnorm];name=bn;[relu];name=br;"
+     "[conv];name=c;outputs=16;kernel=3;padding=1;bias=no;[batchnorm];name=cn;[add];name=s;"
+     "from=cn,ar;[relu];name=sr;"
+     "[conv];name=d;outputs=24;kernel=3;stride=2;padding=1;bias=no;[batchnorm];name=dn;[relu];"
+     "[conv];name=e;outputs=24;kernel=3;padding=1;bias=no;[batchnorm];name=en;"
+     "[conv];name=f;outputs=24;kernel=1;stride=2;bias=no;from=sr;[batchnorm];name=fn;"
+     "[add];from=en,fn;[relu];[avgpool];kernel=global;" SMALL_END},
+    {"lenet", "3 16 16",
+     "[conv];name=a;outputs=6;kernel=5;[relu];[maxpool];kernel=2;[conv];name=b;outputs=16;kernel=5;"
+     "[relu];[maxpool];kernel=2;[linear];name=c;outputs=30;[relu];" SMALL_END},
+};
+static const size_t small_case_count = sizeof small_cases / sizeof *small_cases;
+
+#endif

@@ -1,0 +1,134 @@
+/* moda decompose and moda compose as programs: exit codes, messages, files. */
+#include "base/file.h"
+#include "base/rng.h"
+#include "decompose/rates.h"
+#include "tests/capture.h"
+#include "tests/formula.h"
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* A model and rates of it; `modules` is decomposed from them. */
+static void prepare(void)
+{
+    moda_rng rng = moda_rng_make(4, MODA_RNG_TEST, 2);
+    moda_rates *rates = NULL;
+    test_folder();
+    moda_model *model = formula_model("lenet5", 10);
+    cr_assert(eq(int, moda_rates_create(model->net, &rates), MODA_OK));
+    for (size_t i = 0; i < rates->shape.elements; i++)
+        rates->values[i] = (float)moda_rng_unit(rng, i);
+    cr_assert(eq(int, moda_model_save(model, test_path("model.safetensors")), MODA_OK));
+    cr_assert(eq(int, moda_rates_save(rates, test_path("rates.safetensors")), MODA_OK));
+    moda_rates_destroy(rates);
+    moda_model_destroy(model);
+}
+
+TestSuite(cmd_decompose, .init = prepare, .fini = test_folder_remove, .timeout = 60);
+
+/* Runs `moda ARGUMENTS` in the test's folder; what it says goes to the files out and err. */
+static int moda(const char *arguments)
+{
+    char *line =
+        moda_format("cd '%s' && '" MODA_PROGRAM "' %s >out 2>err", test_folder(), arguments);
+    int status = system(line);
+    free(line);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The program's complaint: one line that holds word. */
+static void check_complaint(const char *arguments, const char *word)
+{
+    char *text = test_read(test_path("err"));
+    size_t lines = 0;
+    for (const char *c = text; *c; c++) lines += *c == '\n';
+    cr_assert(eq(sz, lines, 1), "%s: %s", arguments, text);
+    cr_assert(strstr(text, word) != NULL, "%s: no '%s' in: %s", arguments, word, text);
+    free(text);
+}
+
+static const char DECOMPOSE[] =
+    "decompose model.safetensors --rates rates.safetensors --tau 0.6 --out modules --quiet";
+
+Test(cmd_decompose, class_list_in_any_order_gives_the_same_file)
+{
+    cr_assert(eq(int, moda(DECOMPOSE), 0), "%s", test_read(test_path("err")));
+    cr_assert(eq(int, moda("compose modules --classes 0,3,5 --out a.st --json a.json"), 0));
+    cr_assert(eq(int, moda("compose modules --classes 5,0,3 --out b.st"), 0));
+    moda_mapped_file a = {0}, b = {0};
+    cr_assert(eq(int, moda_file_map(test_path("a.st"), &a), MODA_OK));
+    cr_assert(eq(int, moda_file_map(test_path("b.st"), &b), MODA_OK));
+    cr_assert(a.size == b.size && memcmp(a.data, b.data, a.size) == 0);
+    moda_file_unmap(&a);
+    moda_file_unmap(&b);
+    char *json = test_read(test_path("a.json"));
+    cr_assert(json && strstr(json, "\"classes\": [0, 3, 5]") != NULL, "%s", json);
+    free(json);
+}
+
+Test(cmd_decompose, wrong_calls_exit_with_2)
+{
+    static const char *const calls[][2] = {
+        {"compose modules --classes 3,3 --out x.st", "3"},
+        {"compose modules --classes 0,10 --out x.st", "10"},
+        {"compose modules --classes 0,x --out x.st", "--classes"},
+        {"compose modules --out x.st", "--classes"},
+        {"compose modules --classes 1", "--out"},
+        {"decompose model.safetensors --rates rates.safetensors --tau 2 --out x", "--tau 2"},
+        {"decompose model.safetensors --rates rates.safetensors --tau 0 --out x", "--tau 0"},
+        {"decompose model.safetensors --rates rates.safetensors --tau nan --out x", "--tau nan"},
+        {"decompose model.safetensors --rates rates.safetensors --out x", "--tau"},
+        {"decompose model.safetensors --tau 0.9 --out x", "--data"},
+        {"decompose model.safetensors --rates rates.safetensors --tau 0.9", "--out"},
+    };
+    cr_assert(eq(int, moda(DECOMPOSE), 0));
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        cr_assert(eq(int, moda(calls[i][0]), 2), "%s", calls[i][0]);
+        check_complaint(calls[i][0], calls[i][1]);
+    }
+    cr_assert(not(moda_is_file(test_path("x.st"))));
+    cr_assert(not(moda_is_directory(test_path("x"))));
+}
+
+Test(cmd_decompose, broken_input_exits_with_1_and_leaves_nothing)
+{
+    static const char *const calls[][2] = {
+        {"decompose none.safetensors --rates rates.safetensors --tau 0.9 --out x", "none"},
+        {"decompose model.safetensors --rates model.safetensors --tau 0.9 --out x", "rates.0"},
+        {"decompose model.safetensors --rates none --tau 0.9 --out x", "none"},
+        {"decompose rates.safetensors --rates rates.safetensors --tau 0.9 --out x",
+         "rates.safetensors"},
+        {"decompose model.safetensors --rates rates.safetensors --tau 1 --min-active 0 --out x",
+         "class 0"},
+        {"decompose model.safetensors --rates rates.safetensors --tau 1 --out rates.safetensors",
+         "is a file"},
+        {"compose none --classes 1 --out x.st", "none"},
+        {"compose . --classes 1 --out x.st", "masks.safetensors"},
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        cr_assert(eq(int, moda(calls[i][0]), 1), "%s", calls[i][0]);
+        check_complaint(calls[i][0], calls[i][1]);
+    }
+    cr_assert(not(moda_is_file(test_path("x.st"))));
+    cr_assert(not(moda_is_directory(test_path("x"))));
+}
+
+/* No room for the files (a limit stands for a full disk): no final name holds half a file, and the
+ * folder does not pass for a decomposition. */
+Test(cmd_decompose, full_disk_leaves_no_half_files)
+{
+    char *line = moda_format("cd '%s' && ulimit -f 8 && '" MODA_PROGRAM "' %s 2>err", test_folder(),
+                             DECOMPOSE);
+    int status = system(line);
+    free(line);
+    const bool failed = WIFEXITED(status) && WEXITSTATUS(status) == 1;
+    cr_assert(failed, "status %d", status);
+    check_complaint(DECOMPOSE, "modules/");
+    cr_assert(not(moda_is_file(test_path("modules/model.safetensors"))));
+    cr_assert(not(moda_is_file(test_path("modules/masks.safetensors"))));
+    cr_assert(not(moda_is_file(test_path("modules/decomposition.json"))));
+    cr_assert(eq(int, moda("compose modules --classes 1 --out x.st"), 1));
+}

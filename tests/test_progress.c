@@ -1,0 +1,138 @@
+/* tests/test_progress.c - base/progress.h in a pipe and on a (pseudo) terminal. */
+#include "base/log.h"
+#include "base/progress.h"
+#include "tests/capture.h"
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <fcntl.h>
+#include <pty.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void setup(void)
+{
+    unsetenv("MODA_LOG");
+    moda_log_set_level(MODA_LOG_INFO);
+}
+
+TestSuite(progress, .init = setup, .fini = test_folder_remove, .timeout = 20);
+
+static int count(const char *text, const char *word)
+{
+    int n = 0;
+    while ((text = strstr(text, word))) n++, text++;
+    return n;
+}
+
+Test(progress, clock_runs_forward)
+{
+    double before = moda_seconds();
+    usleep(20000);
+    double passed = moda_seconds() - before;
+    cr_assert(passed >= 0.019 && passed < 10, "20 ms took %g s", passed);
+}
+
+static char *thousand_steps_in_a_pipe(void)
+{
+    moda_progress p;
+    test_capture(STDERR_FILENO);
+    moda_progress_begin(&p, "epoch 3/20", "samples", 1000);
+    for (size_t i = 1; i <= 1000; i++) moda_progress_update(&p, i, i == 1000 ? "loss 1.25" : NULL);
+    moda_progress_end(&p);
+    return test_captured();
+}
+
+Test(progress, pipe_gets_one_line_at_the_end)
+{
+    char *text = thousand_steps_in_a_pipe();
+    cr_assert(eq(int, count(text, "\n"), 1), "got: %s", text);
+    cr_assert(strncmp(text, "moda: epoch 3/20: 1000/1000 samples, 100%, ", 43) == 0, "%s", text);
+    cr_assert(strstr(text, "loss 1.25\n") != NULL, "%s", text);
+    cr_assert(eq(int, count(text, "\r") + count(text, "\033"), 0));
+    free(text);
+}
+
+Test(progress, pipe_gets_a_line_every_ten_seconds)
+{
+    moda_progress p;
+    test_capture(STDERR_FILENO);
+    moda_progress_begin(&p, "epoch", "samples", 100);
+    moda_progress_update(&p, 10, NULL);
+    p.drawn -= 10.1, p.started -= 10.1; /* as if ten seconds had gone by */
+    moda_progress_update(&p, 25, NULL);
+    moda_progress_update(&p, 26, NULL);
+    moda_progress_end(&p);
+    char *text = test_captured();
+    cr_assert(eq(int, count(text, "\n"), 2), "got: %s", text);
+    cr_assert(strstr(text, "25/100 samples, 25%, 2.5 samples/s, 0:30 left\n") != NULL, "%s", text);
+    cr_assert(strstr(text, "26/100 samples, 26%, 2.6 samples/s, 0:29 left\n") != NULL, "%s", text);
+    free(text);
+}
+
+Test(progress, quiet_says_nothing)
+{
+    moda_log_set_level(MODA_LOG_WARNING);
+    char *text = thousand_steps_in_a_pipe();
+    cr_assert(eq(str, text, ""));
+    free(text);
+}
+
+Test(progress, nothing_to_do_and_nothing_done)
+{
+    moda_progress p;
+    test_capture(STDERR_FILENO);
+    moda_progress_begin(&p, "empty", "samples", 0);
+    moda_progress_end(&p);
+    moda_progress_begin(&p, "left", "samples", 10);
+    moda_progress_end(&p);
+    char *text = test_captured();
+    cr_assert(eq(int, count(text, "nan") + count(text, "inf"), 0), "%s", text);
+    free(text);
+}
+
+/* stderr becomes a terminal with 60 columns. Containers without /dev/pts have none to give. */
+static int open_terminal(int *saved)
+{
+    int master, slave;
+    struct winsize size = {.ws_row = 24, .ws_col = 60};
+    if (openpty(&master, &slave, NULL, NULL, &size) != 0) cr_skip_test("no pseudo terminals here");
+    setenv("TERM", "xterm", 1);
+    *saved = dup(STDERR_FILENO);
+    dup2(slave, STDERR_FILENO);
+    close(slave);
+    fcntl(master, F_SETFL, O_NONBLOCK);
+    return master;
+}
+
+static void read_all(int fd, char *text, size_t size)
+{
+    size_t used = 0;
+    ssize_t n;
+    while (used + 1 < size && (n = read(fd, text + used, size - used - 1)) > 0) used += (size_t)n;
+    text[used] = 0;
+}
+
+Test(progress, terminal_gets_a_bar)
+{
+    int saved, master = open_terminal(&saved);
+    char text[4096];
+    moda_progress p;
+    moda_progress_begin(&p, "epoch 3/20", "samples", 1000);
+    for (size_t i = 1; i < 1000; i++) moda_progress_update(&p, i, NULL);
+    p.drawn -= 1;
+    moda_progress_update(&p, 500, "a note that is far too long for this terminal to show");
+    moda_log(MODA_LOG_INFO, "hello");
+    moda_progress_end(&p);
+    moda_log(MODA_LOG_INFO, "done");
+    read_all(master, text, sizeof text);
+    dup2(saved, STDERR_FILENO);
+    char *bar = strstr(text, "epoch 3/20 [############............]  50%");
+    cr_assert(bar != NULL, "got: %s", text);
+    cr_assert(le(sz, strcspn(bar, "\r"), 59), "wider than the terminal");
+    cr_assert(le(int, count(text, "epoch"), 3), "drawn too often");
+    cr_assert(strstr(text, "\r\033[Kmoda: hello") != NULL, "a message has to wipe the bar first");
+    cr_assert(strstr(text, "\r\033[Kmoda: done") != NULL, "the end has to wipe the bar");
+    close(master);
+}

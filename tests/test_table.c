@@ -1,0 +1,96 @@
+/* tests/test_table.c - base/table.h. */
+#include "base/table.h"
+#include "tests/capture.h"
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+TestSuite(table, .fini = test_folder_remove, .timeout = 10);
+
+static char *printed(const moda_table *t)
+{
+    test_capture(STDOUT_FILENO);
+    moda_table_print(t);
+    return test_captured();
+}
+
+Test(table, columns_line_up)
+{
+    moda_table *t = moda_table_create("layer|>parameters|shape");
+    cr_assert(t != NULL);
+    moda_table_row(t, "%s|%d|%s", "conv1", 156, "6x28x28");
+    moda_table_row(t, "%s|%s|%s", "classifier", "48,120", "120");
+    char *text = printed(t);
+    cr_assert(eq(str, text,
+                 "layer       parameters  shape\n"
+                 "-------------------------------\n"
+                 "conv1              156  6x28x28\n"
+                 "classifier      48,120  120\n"));
+    free(text);
+    moda_table_destroy(t);
+}
+
+Test(table, missing_cells_are_empty_and_surplus_dropped)
+{
+    moda_table *t = moda_table_create("a|>b");
+    moda_table_row(t, "x");
+    moda_table_row(t, "y|2|3|4");
+    char *text = printed(t);
+    cr_assert(eq(str, text, "a  b\n----\nx   \ny  2\n"));
+    free(text);
+    moda_table_destroy(t);
+}
+
+Test(table, width_counts_characters_not_bytes)
+{
+    moda_table *t = moda_table_create("class|>n");
+    moda_table_row(t, "Mütze|1");
+    moda_table_row(t, "Hut|22");
+    char *text = printed(t);
+    cr_assert(eq(str, text, "class   n\n---------\nMütze   1\nHut    22\n"));
+    free(text);
+    moda_table_destroy(t);
+}
+
+Test(table, many_rows)
+{
+    moda_table *t = moda_table_create(">i");
+    for (int i = 0; i < 1000; i++) moda_table_row(t, "%d", i);
+    char *text = printed(t);
+    size_t lines = 0;
+    for (char *c = text; *c; c++) lines += *c == '\n';
+    cr_assert(eq(sz, lines, 1002));
+    free(text);
+    moda_table_destroy(t);
+}
+
+Test(table, null_is_a_table_that_does_nothing)
+{
+    moda_table_row(NULL, "%d", 1);
+    moda_table_print(NULL);
+    moda_table_destroy(NULL);
+}
+
+Test(table, human_bytes)
+{
+    char b[16];
+    cr_assert(eq(str, moda_human_bytes(0, b), "0 B"));
+    cr_assert(eq(str, moda_human_bytes(1023, b), "1023 B"));
+    cr_assert(eq(str, moda_human_bytes(1024, b), "1.0 KiB"));
+    cr_assert(eq(str, moda_human_bytes(1048570, b), "1.0 MiB"));
+    cr_assert(eq(str, moda_human_bytes(12.3 * 1048576, b), "12.3 MiB"));
+    cr_assert(eq(str, moda_human_bytes(3e15, b), "2.7 PiB"));
+    moda_human_bytes(1e300, b); /* has to stay inside the buffer */
+    moda_human_bytes(-1e300, b);
+}
+
+Test(table, human_count)
+{
+    char b[32];
+    cr_assert(eq(str, moda_human_count(0, b), "0"));
+    cr_assert(eq(str, moda_human_count(999, b), "999"));
+    cr_assert(eq(str, moda_human_count(1000, b), "1,000"));
+    cr_assert(eq(str, moda_human_count(12345678, b), "12,345,678"));
+    cr_assert(eq(str, moda_human_count(UINT64_MAX, b), "18,446,744,073,709,551,615"));
+}

@@ -1,0 +1,170 @@
+/* tests/test_threads.c - numa/threads.h, and the quotas of recorded control groups. */
+#include "base/file.h"
+#include "numa/threads.h"
+#include "numa/threads_internal.h"
+#include "tests/capture.h"
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <dirent.h>
+#include <math.h>
+#include <omp.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void setup(void)
+{
+    unsetenv("OMP_NUM_THREADS");
+}
+
+TestSuite(threads, .init = setup, .fini = test_folder_remove, .timeout = 20);
+
+static size_t units(void)
+{
+    cpu_set_t mask;
+    cr_assert(eq(int, sched_getaffinity(0, sizeof mask, &mask), 0));
+    return (size_t)CPU_COUNT(&mask);
+}
+
+Test(threads, allowed_cores_within_the_mask)
+{
+    size_t cores = moda_allowed_cores();
+    cr_assert(ge(sz, cores, 1));
+    cr_assert(le(sz, cores, units()));
+}
+
+/* All threads of this process, as taskset would have it: the test framework has some, too. */
+static void narrow_to_first_cpu(void)
+{
+    cpu_set_t mask, one;
+    int cpu = 0;
+    sched_getaffinity(0, sizeof mask, &mask);
+    while (!CPU_ISSET(cpu, &mask)) cpu++;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    DIR *tasks = opendir("/proc/self/task");
+    cr_assert(tasks != NULL);
+    for (struct dirent *d; (d = readdir(tasks));)
+        if (*d->d_name != '.')
+            cr_assert(eq(int, sched_setaffinity(atoi(d->d_name), sizeof one, &one), 0));
+    closedir(tasks);
+}
+
+Test(threads, narrower_mask_means_one_core)
+{
+    narrow_to_first_cpu();
+    cr_assert(eq(sz, moda_allowed_cores(), 1));
+    size_t threads = 77;
+    cr_assert(eq(int, moda_threads_set(2, &threads), MODA_ERR_ARG));
+    cr_assert(
+        eq(str, (char *)moda_last_error(), "--threads 2: this process may use 1 processing unit"));
+    cr_assert(eq(sz, threads, 77));
+}
+
+/* OpenMP reads OMP_PROC_BIND when a process starts, and a test's own process is the child of one
+ * that was pinned then. So this program is run again and answers before Criterion takes over. */
+__attribute__((constructor)) static void answer_by_exit_code(void)
+{
+    const char *told = getenv("MODA_TEST_CORES");
+    if (told) _exit(moda_allowed_cores() != (size_t)atoi(told));
+}
+
+Test(threads, binding_does_not_hide_cores)
+{
+    char command[512];
+    size_t want = moda_allowed_cores();
+    for (size_t wrong = 0; wrong < 2; wrong++) { /* the wrong number has to fail */
+        snprintf(command, sizeof command, "OMP_PROC_BIND=true MODA_TEST_CORES=%zu /proc/%ld/exe",
+                 want + wrong, (long)getpid());
+        cr_assert(eq(int, system(command) != 0, (int)wrong), "%s", command);
+    }
+}
+
+Test(threads, set_reaches_openmp)
+{
+    size_t threads = 0;
+    cr_assert(eq(int, moda_threads_set(1, &threads), MODA_OK));
+    cr_assert(threads == 1 && omp_get_max_threads() == 1);
+    cr_assert(eq(int, moda_threads_set(0, &threads), MODA_OK));
+    cr_assert(eq(sz, threads, moda_allowed_cores()));
+    cr_assert(eq(int, omp_get_max_threads(), (int)threads));
+    cr_assert(eq(int, moda_threads_set(units(), &threads), MODA_OK));
+    cr_assert(eq(sz, threads, units()));
+    int team = 0;
+#pragma omp parallel
+#pragma omp single
+    team = omp_get_num_threads();
+    cr_assert(eq(sz, (size_t)team, threads));
+}
+
+Test(threads, environment_is_the_default)
+{
+    size_t threads;
+    setenv("OMP_NUM_THREADS", "1", 1);
+    cr_assert(eq(int, moda_threads_set(0, &threads), MODA_OK));
+    cr_assert(eq(sz, threads, 1));
+    setenv("OMP_NUM_THREADS", "100000", 1);
+    cr_assert(eq(int, moda_threads_set(0, &threads), MODA_OK));
+    cr_assert(eq(sz, threads, units()));
+    setenv("OMP_NUM_THREADS", "many", 1);
+    cr_assert(eq(int, moda_threads_set(0, &threads), MODA_OK));
+    cr_assert(eq(sz, threads, moda_allowed_cores()));
+}
+
+/* ---- recorded control groups ---- */
+
+static void group_file(const char *folder, const char *name, const char *text)
+{
+    char path[256];
+    cr_assert(eq(int, moda_make_directory(test_path(folder)), MODA_OK));
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    test_write(path, text);
+}
+
+static double quota(const char *membership)
+{
+    return moda_cgroup_quota(test_write("membership", membership), test_folder());
+}
+
+Test(threads, version_2_smallest_on_the_way_up)
+{
+    group_file("batch", "cpu.max", "400000 100000\n");
+    group_file("batch/job7", "cpu.max", "150000 100000\n");
+    group_file("batch/job8", "cpu.max", "max 100000\n");
+    cr_assert(eq(dbl, quota("0::/batch/job7\n"), 1.5));
+    cr_assert(eq(dbl, quota("0::/batch/job8\n"), 4));
+    cr_assert(eq(dbl, quota("0::/batch\n"), 4));
+    cr_assert(isinf(quota("0::/\n")));
+    cr_assert(isinf(quota("0::/elsewhere\n")));
+}
+
+/* In a container the root itself has the quota, and the path may be one of the host. */
+Test(threads, version_2_in_a_container)
+{
+    group_file(".", "cpu.max", "200000 100000\n");
+    cr_assert(eq(dbl, quota("0::/\n"), 2));
+    cr_assert(eq(dbl, quota("0::/docker/0123abcd\n"), 2));
+}
+
+Test(threads, version_1)
+{
+    group_file("cpu,cpuacct/job", "cpu.cfs_quota_us", "300000\n");
+    group_file("cpu,cpuacct/job", "cpu.cfs_period_us", "100000\n");
+    group_file("cpu,cpuacct", "cpu.cfs_quota_us", "-1\n");
+    group_file("cpu,cpuacct", "cpu.cfs_period_us", "100000\n");
+    cr_assert(eq(dbl, quota("5:memory:/\n4:cpu,cpuacct:/job\n1:name=systemd:/job\n0::/\n"), 3));
+    cr_assert(isinf(quota("4:cpu,cpuacct:/\n")));
+    cr_assert(isinf(quota("4:cpuset:/job\n")), "cpuset is another controller");
+}
+
+Test(threads, odd_files_mean_no_quota)
+{
+    cr_assert(isinf(moda_cgroup_quota("/nonexistent", "/nonexistent")));
+    group_file("x", "cpu.max", "nonsense\n");
+    group_file("y", "cpu.max", "0 0\n");
+    cr_assert(isinf(quota("0::/x\n")));
+    cr_assert(isinf(quota("0::/y\n")));
+    cr_assert(isinf(quota("")));
+    cr_assert(isinf(quota("no colons\n\n:\n::\n")));
+}
