@@ -1,5 +1,5 @@
 /* bench/cmd_report.c - moda report: what runs left in their folders, as one table. */
-#include "base/file.h"
+#include "base/log.h"
 #include "bench/commands.h"
 #include "bench/report.h"
 
@@ -19,10 +19,10 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     };
     MODA_TRY(moda_options_parse(self, table, argc, argv, 1, 1, &operands, &count, &help));
     if (help) goto out;
-    if (common.json) MODA_TRY(moda_check_writable(common.json));
     MODA_TRY(moda_report_collect(operands[0], &runs));
     if (common.json) MODA_TRY(moda_json_write(common.json, runs));
-    if (!common.quiet) moda_report_print(runs);
+    if (common.quiet) moda_log_set_level(MODA_LOG_WARNING);
+    moda_report_print(runs);
 out:
     json_decref(runs);
     return st;

@@ -18,9 +18,9 @@ for method in standard moda; do
     say "compose a network for classes $classes, and judge it beside the whole one"
     run compose "$dir/modules" --classes $classes --out "$dir/composed.safetensors" \
         --json "$dir/composed.compose.json"
-    run eval "$dir/composed.safetensors" --data fashion-mnist --quiet --json "$dir/composed.eval.json"
-    run eval "$dir/model.safetensors" --data fashion-mnist --classes $classes --quiet \
-        --json "$dir/whole network on the same classes.eval.json"
+    run eval "$dir/composed.safetensors" --data fashion-mnist --json "$dir/composed.eval.json"
+    run eval "$dir/model.safetensors" --data fashion-mnist --classes $classes \
+        --json "$dir/whole network, same classes.eval.json"
 done
 say "side by side"
 run report "$out" --json "$out/report.json"

@@ -4,8 +4,10 @@
 #include "base/options.h"
 #include "base/table.h"
 #include "engine/commands.h"
+#include "engine/executor.h"
 #include "engine/model.h"
 #include "engine/net.h"
+#include "numa/threads.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,7 +34,7 @@ typedef struct description {
     moda_parameter_list list;
     layer_cost *costs; /* [net->layer_count] */
     uint64_t flops;    /* multiply-adds of one sample's forward pass */
-    size_t activation_bytes, weights_bytes, training_bytes;
+    size_t activation_bytes, weights_bytes, training_bytes, unshared_bytes;
 } description;
 
 /* Values, and for what is trained its gradient and momentum. */
@@ -41,11 +43,23 @@ static size_t weights_bytes(const moda_parameter_list *list)
     return list->elements * sizeof(float) + list->trainable * 2 * sizeof(float);
 }
 
-/* Activations and the gradients by them, each layer in memory of its own: what training needs when
- * no two buffers share memory. */
-static size_t training_bytes(const description *d)
+/* What a training step's plan needs besides the weights, and what it would need if no two buffers
+ * shared memory. The plan is made, not the memory. */
+static moda_status plan_training(description *d)
 {
-    return 2 * d->activation_bytes;
+    moda_status st = MODA_OK;
+    const moda_executor_options options = {
+        .batch = d->batch_size, .training = true, .modular = true};
+    moda_weights *weights = NULL;
+    moda_executor *executor = NULL;
+    MODA_TRY(moda_weights_create(d->net, &weights));
+    MODA_TRY(moda_executor_create(weights, &options, &executor));
+    d->training_bytes = moda_executor_bytes(executor);
+    d->unshared_bytes = moda_executor_bytes_unshared(executor);
+out:
+    moda_executor_destroy(executor);
+    moda_weights_destroy(weights);
+    return st;
 }
 
 /* ---- figures ---- */
@@ -72,7 +86,7 @@ static moda_status compute(const moda_net *net, size_t batch_size, description *
         d->activation_bytes = sum;
     }
     d->weights_bytes = weights_bytes(&d->list);
-    d->training_bytes = training_bytes(d);
+    MODA_TRY(plan_training(d));
 out:
     return st;
 }
@@ -107,7 +121,7 @@ static void print_layers(const description *d)
 
 static void print_totals(const description *d)
 {
-    char count[32], trainable[32], bytes[16];
+    char count[32], trainable[32], bytes[16], unshared[16];
     printf("\n%s: input %zux%zux%zu, %zu classes, %zu layers, %zu tracked\n", d->net->name,
            d->net->input.c, d->net->input.h, d->net->input.w, d->net->classes,
            d->net->layer_count - 1, d->net->tracked_count);
@@ -118,8 +132,9 @@ static void print_totals(const description *d)
            moda_human_bytes((double)d->weights_bytes, bytes));
     printf("activations     %s at batch size %zu\n",
            moda_human_bytes((double)d->activation_bytes, bytes), d->batch_size);
-    printf("training        %s (activations and their gradients) at batch size %zu\n",
-           moda_human_bytes((double)d->training_bytes, bytes), d->batch_size);
+    printf("training step   %s planned at batch size %zu, %s if no buffers shared memory\n",
+           moda_human_bytes((double)d->training_bytes, bytes), d->batch_size,
+           moda_human_bytes((double)d->unshared_bytes, unshared));
 }
 
 /* ---- --json ---- */
@@ -151,7 +166,8 @@ static moda_status write_json(const description *d, const char *path)
                        (json_int_t)d->list.elements, "trainable", (json_int_t)d->list.trainable,
                        "flops", (json_int_t)d->flops, "weights_bytes", (json_int_t)d->weights_bytes,
                        "activation_bytes", (json_int_t)d->activation_bytes, "training_bytes",
-                       (json_int_t)d->training_bytes);
+                       (json_int_t)d->training_bytes, "training_bytes_unshared",
+                       (json_int_t)d->unshared_bytes);
     MODA_CHECK(object && json_array_size(layers) == net->layer_count, MODA_ERR_NOMEM,
                "out of memory");
     MODA_TRY(moda_json_write(path, object));
@@ -266,10 +282,12 @@ static moda_status run(const moda_command *self, int argc, char **argv)
         {0},
     };
     char **operands = NULL;
-    size_t count = 0;
+    size_t count = 0, threads;
     bool help = false;
     MODA_TRY(moda_options_parse(self, table, argc, argv, 1, 1, &operands, &count, &help));
-    if (!help) MODA_TRY(describe(operands[0], &o));
+    if (help) goto out;
+    MODA_TRY(moda_threads_set(o.common.threads, &threads)); /* plans depend on it */
+    MODA_TRY(describe(operands[0], &o));
 out:
     return st;
 }

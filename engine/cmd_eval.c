@@ -46,7 +46,7 @@ static moda_status parse(const moda_command *self, int argc, char **argv, eval_c
         {MODA_OPTION_SIZE, "limit", "N", "only the first N images", &c->limit, 1, 1e12, NULL},
         {MODA_OPTION_SIZE, "batch-size", "N", "images at a time (default 128)", &c->batch_size, 1,
          1 << 20, NULL},
-        {MODA_OPTION_TEXT, "logits", "F.safetensors", "write logits [images,outputs] and labels",
+        {MODA_OPTION_OUTPUT, "logits", "F.safetensors", "write logits [images,outputs] and labels",
          &c->logits_path, 0, 0, NULL},
         {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
@@ -55,8 +55,6 @@ static moda_status parse(const moda_command *self, int argc, char **argv, eval_c
     if (*help) goto out;
     if (c->common.quiet) moda_log_set_level(MODA_LOG_WARNING);
     c->spec = operands[0];
-    if (c->common.json) MODA_TRY(moda_check_writable(c->common.json));
-    if (c->logits_path) MODA_TRY(moda_check_writable(c->logits_path));
 out:
     return st;
 }
@@ -205,7 +203,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
                c.data_options.spec, c.spec);
     if (c.logits_path) MODA_TRY(write_logits(&c));
     if (c.common.json) MODA_TRY(write_json(&c));
-    if (!c.common.quiet) print_result(&c);
+    print_result(&c);
 out:
     free(c.logits);
     free(c.samples);

@@ -109,7 +109,6 @@ static moda_status parse(const moda_command *self, int argc, char **argv, train_
     o->augment = !c->no_augment, o->shuffle = !c->no_shuffle;
     o->convolution = c->convolution ? MODA_CONVOLUTION_DIRECT : MODA_CONVOLUTION_AUTO;
     o->seed = c->common.seed;
-    if (c->common.json) MODA_TRY(moda_check_writable(c->common.json));
 out:
     return st;
 }
@@ -256,7 +255,6 @@ static moda_status report(train_command *c)
         MODA_CHECK(json, MODA_ERR_NOMEM, "out of memory");
         MODA_TRY(moda_json_write(c->common.json, json));
     }
-    if (c->common.quiet) goto out;
     printf("done      %zu steps in %.1f s", c->last.steps, moda_seconds() - c->started);
     if (!isnan(c->last.test_accuracy)) printf(", test accuracy %.4f", c->last.test_accuracy);
     printf(", model in %s/model.safetensors\n", c->out);

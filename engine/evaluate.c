@@ -85,7 +85,9 @@ static void judge_sample(judge *j, const float *z, uint32_t label)
 static moda_status check_shape(const moda_images *images, const moda_net *net)
 {
     moda_status st = MODA_OK;
-    MODA_CHECK(images->n, MODA_ERR_ARG, "the data set has no images in this split");
+    MODA_CHECK(
+        images->n, MODA_ERR_ARG,
+        "the data has no image in this split (of these classes): choose another split or data");
     MODA_CHECK(images->channels == net->input.c && images->height == net->input.h &&
                    images->width == net->input.w,
                MODA_ERR_ARG,

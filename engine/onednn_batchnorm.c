@@ -105,20 +105,31 @@ out:
     return st;
 }
 
-/* The input in a layout that the kernels know: nhwc is the one that has to be turned. */
-static moda_status input_layout(moda_executor *e, size_t layer, moda_map_shape *map)
+/* A layout as the kernels see it. Where they do not know it (nhwc), that is plain nchw, which *known
+ * then says has to be made. */
+static moda_status kernel_map(const dnnl_memory_desc_t *layout, moda_map_shape *map, bool *known)
+{
+    moda_status st = MODA_OK;
+    MODA_TRY(moda_layout_map(layout, map));
+    const bool features = map->hw == 1 && map->block == map->c; /* nchw and nhwc at once */
+    *known = features || (map->block <= 16 && 16 % map->block == 0);
+    if (features || !*known) map->block = 1;
+out:
+    return st;
+}
+
+static moda_status take_input(moda_executor *e, size_t layer, moda_map_shape *map)
 {
     moda_status st = MODA_OK;
     const size_t input = e->net->layers[layer].input[0];
     const moda_value *in = &e->values[input];
     moda_layer_state *s = &e->states[layer];
+    bool known;
     s->source_layout = in->layout;
-    MODA_TRY(moda_layout_map(&in->layout, map));
-    if (map->block > 16 || 16 % map->block) {
+    MODA_TRY(kernel_map(&in->layout, map, &known));
+    if (!known)
         MODA_TRY(moda_layout_4d(e->options.batch, e->net->layers[input].shape, dnnl_nchw,
                                 &s->source_layout));
-        map->block = 1;
-    }
     MODA_TRY(moda_in_layout(e, layer, in->buffer, &in->layout, &s->source_layout, &s->source));
 out:
     return st;
@@ -135,7 +146,7 @@ moda_status moda_batchnorm_compile_forward(moda_executor *e, size_t layer)
     size_t b[ACTIVATION + 1];
     s->fused = relu != MODA_NONE;
     if (s->fused) e->states[relu].fused = true;
-    MODA_TRY(input_layout(e, layer, &map));
+    MODA_TRY(take_input(e, layer, &map));
     const size_t vector = moda_batchnorm_channels(map) * sizeof(float);
     out->layout = s->source_layout;
     b[X] = s->source;
@@ -171,7 +182,8 @@ moda_status moda_batchnorm_compile_backward(moda_executor *e, size_t layer)
     const bool activation = s->fused && e->options.modular;
     moda_map_shape map;
     size_t b[D_ACTIVATION + 1];
-    MODA_TRY(moda_layout_map(&out->layout, &map));
+    bool known;
+    MODA_TRY(kernel_map(&out->layout, &map, &known));
     b[X] = s->source, b[D] = out->gradient, b[MEAN] = s->mean, b[VARIANCE] = s->variance;
     MODA_TRY(parameter(e, layer, MODA_WEIGHT, &b[SCALE]));
     MODA_TRY(parameter(e, layer, MODA_BIAS, &b[SHIFT]));

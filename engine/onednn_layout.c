@@ -36,6 +36,7 @@ moda_status moda_layout_map(const dnnl_memory_desc_t *layout, moda_map_shape *ma
         MODA_TRY(moda_layout_4d(map->n, s, known[i].tag, &candidate));
         if (dnnl_memory_desc_equal(layout, &candidate)) map->block = known[i].block;
     }
+    if (map->hw == 1 && map->block == 1) map->block = s.c; /* features: one long row, not c maps */
     MODA_CHECK(map->block, MODA_ERR_INTERNAL, "oneDNN chose a layout that moda does not know");
 out:
     return st;

@@ -11,7 +11,7 @@
 TestSuite(gradients, .timeout = 120);
 
 enum { ENTRIES = 5 };
-static const double step = 1e-8;      /* small enough to meet hardly a kink of ReLU or maximum */
+static const double step = 1e-6;      /* small enough to meet hardly a kink of ReLU or maximum */
 static const double tolerance = 1e-4; /* relative to the tensor's largest entry */
 
 static uint64_t drawn;
