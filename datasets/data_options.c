@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const moda_normalisation_names[] = {"default",  "measured", "cifar10",
+                                                "cifar100", "imagenet", NULL};
+
 void moda_data_options_table(moda_data_options *data, moda_option table[MODA_DATA_OPTION_COUNT])
 {
     *data = (moda_data_options){0};
@@ -18,6 +21,9 @@ void moda_data_options_table(moda_data_options *data, moda_option table[MODA_DAT
          0, 1e9, NULL},
         {MODA_OPTION_SIZE, "image-size", "N", "folders: resize images to N x N (default 32)",
          &data->image_size, 1, 4096, NULL},
+        {MODA_OPTION_CHOICE, "normalisation", "N",
+         "default (CIFAR as published, others measured), measured, cifar10, cifar100, imagenet",
+         &data->normalisation, 0, 0, moda_normalisation_names},
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
     };
     memcpy(table, options, sizeof options);
@@ -32,7 +38,8 @@ moda_status moda_data_options_open(const moda_data_options *data, uint64_t seed,
                                           .classes = data->classes,
                                           .relabel = data->relabel,
                                           .per_class = data->per_class,
-                                          .seed = seed};
+                                          .seed = seed,
+                                          .normalisation = (moda_normalisation)data->normalisation};
     *dataset = NULL;
     MODA_CHECK(data->spec, MODA_ERR_ARG,
                "--data is missing: name a data set, as in --data fashion-mnist");

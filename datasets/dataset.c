@@ -15,8 +15,22 @@ typedef struct source {
     const char *directory; /* when the SPEC has none */
     const char *remedy;    /* when that directory is missing */
     bool flip, resizes, pads;
-    float mean[MODA_MAX_CHANNELS], std[MODA_MAX_CHANNELS]; /* std 0: measure */
+    moda_normalisation normalisation; /* what MODA_NORMALISATION_DEFAULT means */
 } source;
+
+/* Published means and deviations of a pixel in [0,1]. */
+typedef struct constants {
+    const char *word;
+    float mean[MODA_MAX_CHANNELS], std[MODA_MAX_CHANNELS];
+} constants;
+
+static const constants published[] = {
+    [MODA_NORMALISATION_CIFAR10] = {"cifar10", {.4914f, .4822f, .4465f}, {.2471f, .2435f, .2616f}},
+    [MODA_NORMALISATION_CIFAR100] = {"cifar100",
+                                     {.5071f, .4867f, .4408f},
+                                     {.2675f, .2565f, .2761f}},
+    [MODA_NORMALISATION_IMAGENET] = {"imagenet", {.485f, .456f, .406f}, {.229f, .224f, .225f}},
+};
 
 #define IDX_CONTENTS "train-images-idx3-ubyte[.gz] and its three companions"
 static const source sources[] = {
@@ -32,14 +46,12 @@ static const source sources[] = {
      .read = moda_cifar10_read,
      .contents = "data_batch_1.bin and test_batch.bin",
      .flip = true,
-     .mean = {.4914f, .4822f, .4465f},
-     .std = {.2471f, .2435f, .2616f}},
+     .normalisation = MODA_NORMALISATION_CIFAR10},
     {.word = "cifar100",
      .read = moda_cifar100_read,
      .contents = "train.bin and test.bin",
      .flip = true,
-     .mean = {.5071f, .4867f, .4408f},
-     .std = {.2675f, .2565f, .2761f}},
+     .normalisation = MODA_NORMALISATION_CIFAR100},
     {.word = "folder",
      .read = moda_folder_read,
      .contents = "train/CLASS/*.jpg (or .png)",
@@ -105,14 +117,20 @@ out:
     return st;
 }
 
-static moda_status normalise(const source *s, moda_dataset *d)
+/* Measured before padding, which says nothing about the images. */
+static moda_status normalise(const source *s, const moda_dataset_options *o, moda_dataset *d)
 {
     moda_status st = MODA_OK;
-    if (s->std[0] > 0) {
-        memcpy(d->mean, s->mean, sizeof d->mean);
-        memcpy(d->std, s->std, sizeof d->std);
-    } else {
+    const moda_normalisation wanted = o->normalisation ? o->normalisation : s->normalisation;
+    if (wanted == MODA_NORMALISATION_DEFAULT || wanted == MODA_NORMALISATION_MEASURED) {
         moda_images_measure(&d->train, d->mean, d->std);
+    } else {
+        const constants *known = &published[wanted];
+        MODA_CHECK(d->train.channels == 3, MODA_ERR_ARG,
+                   "%s: the images have %zu channels, normalisation %s is for 3: use measured",
+                   d->name, d->train.channels, known->word);
+        memcpy(d->mean, known->mean, sizeof d->mean);
+        memcpy(d->std, known->std, sizeof d->std);
     }
     if (s->pads) {
         MODA_TRY(moda_images_pad(&d->train, PADDED_SIZE, PADDED_SIZE));
@@ -141,7 +159,7 @@ moda_status moda_dataset_open(const char *spec, const moda_dataset_options *opti
     MODA_TRY(s->read(where, o, d));
     MODA_CHECK(d->train.n < UINT32_MAX && d->test.n < UINT32_MAX, MODA_ERR_UNSUPPORTED,
                "%s: more than %u images", spec, UINT32_MAX - 1);
-    MODA_TRY(normalise(s, d));
+    MODA_TRY(normalise(s, o, d));
     MODA_TRY(moda_dataset_select(d, spec, o));
     *dataset = d, d = NULL; /* handed over */
 out:

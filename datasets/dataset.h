@@ -42,6 +42,15 @@ typedef struct moda_dataset {
     moda_images train, test;
 } moda_dataset;
 
+/* Where mean and std of a data set come from. */
+typedef enum moda_normalisation {
+    MODA_NORMALISATION_DEFAULT,  /* CIFAR: as published; others: measured */
+    MODA_NORMALISATION_MEASURED, /* on the training split as read */
+    MODA_NORMALISATION_CIFAR10,  /* published constants, for 3 channels */
+    MODA_NORMALISATION_CIFAR100,
+    MODA_NORMALISATION_IMAGENET
+} moda_normalisation;
+
 /* What of the data is wanted. */
 typedef struct moda_dataset_options {
     size_t height, width; /* folders: resize to this (bilinear); 0: 32 x 32. Others: must be 0. */
@@ -52,6 +61,7 @@ typedef struct moda_dataset_options {
                                * per class, without replacement. More than there are: all of them,
                                * with a warning. */
     uint64_t seed;
+    moda_normalisation normalisation;
 } moda_dataset_options;
 
 /* options NULL: all defaults. Fails: MODA_ERR_ARG (unknown SPEC, class outside the data set, twice

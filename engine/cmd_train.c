@@ -179,6 +179,10 @@ static moda_status make_config(train_command *c)
         (json_int_t)c->data_options.image_size, "seed", (json_int_t)o->seed, "kernels",
         moda_isa_name(moda_isa_best()), "description", description);
     MODA_CHECK(c->config, MODA_ERR_NOMEM, "out of memory");
+    MODA_CHECK(json_object_set_new(
+                   c->config, "normalisation",
+                   json_string(moda_normalisation_names[c->data_options.normalisation])) == 0,
+               MODA_ERR_NOMEM, "out of memory");
     MODA_CHECK(json_object_set_new(c->config, "threads", json_integer((json_int_t)c->threads)) ==
                        0 &&
                    (c->epochs = json_array()) != NULL,

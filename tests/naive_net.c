@@ -165,7 +165,6 @@ void naive_forward(naive_net *o, const float *x)
     for (size_t layer = 1; layer < o->net->layer_count; layer++) {
         const moda_shape s = o->net->layers[layer].shape;
         if (o->net->layers[layer].kind == MODA_LAYER_BATCHNORM) take_statistics(o, layer);
-#pragma omp parallel for collapse(2)
         for (size_t i = 0; i < o->n; i++)
             for (size_t c = 0; c < s.c; c++)
                 for (size_t r = 0; r < s.h; r++)

@@ -48,7 +48,7 @@ static const small_case small_cases[] = {
     {"winograd odd channels, odd maps", "17 7 9",
      "[conv];name=a;outputs=19;kernel=3;padding=1;[relu];"
      "[conv];name=b;outputs=35;kernel=3;bias=no;[relu];" SMALL_END},
-    {"winograd 32 to 48 on 12x12", "32 12 12",
+    {"winograd 32 to 48 on 8x8", "32 8 8",
      "[conv];name=a;outputs=48;kernel=3;padding=1;[relu];[conv];name=b;outputs=16;kernel=3;bias=no;"
      "padding=1;[batchnorm];name=n;[relu];[maxpool];kernel=4;" SMALL_END},
     {"max pools", "5 11 9",
