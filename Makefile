@@ -34,7 +34,7 @@ TEST_HELPERS := $(patsubst %.c,$B/%.o,$(filter-out tests/test_%,$(wildcard tests
 WITHOUT_BUILD := clean help deps uninstall format check-format
 GOALS  := $(filter-out $(WITHOUT_BUILD),$(or $(MAKECMDGOALS),all))
 GROUPS := $(if $(GOALS),build) $(if $(filter test tests,$(GOALS))$(findstring /tests/,$(GOALS)),test) \
-          $(if $(filter demo,$(GOALS)),data)
+          $(if $(filter demo study-lenet5,$(GOALS)),data) $(if $(filter bench-peers,$(GOALS)),peers)
 ifneq ($(strip $(GROUPS)),)
 INSTALLED := $(shell ./deps.sh $(GROUPS) >&2 && echo yes)
 ifneq ($(INSTALLED),yes)
@@ -85,7 +85,7 @@ MAKEFLAGS += --no-builtin-rules
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests test demo format check-format install uninstall deps clean help FORCE
+.PHONY: all tests test demo study-lenet5 study-vgg16 bench-peers format check-format install uninstall deps clean help FORCE
 
 all: $(MODA) $B/libmoda.a $B/libmoda.so
 
@@ -126,6 +126,18 @@ test: tests
 
 demo: $(MODA)
 	@bench/demo.sh $(abspath $(MODA))
+
+# Long ones, by hand: docs/results.md and docs/performance.md say what came out.
+STUDIES := build/studies
+study-lenet5: $(MODA)
+	@bench/study.sh $(abspath $(MODA)) $(STUDIES)/lenet5 lenet5 fashion-mnist $(or $(EPOCHS),20) \
+	    '0,1 0,6 2,4,6 0,3,5,9 1,5,7,8,9 0,1,2,3,4,5,6,7,8'
+study-vgg16: $(MODA)
+	@test -n '$(CIFAR10)' || { echo 'moda: give the folder of the binary files: make $@ CIFAR10=DIR' >&2; exit 2; }
+	@bench/study.sh $(abspath $(MODA)) $(STUDIES)/vgg16 vgg16 'cifar10:$(CIFAR10)' $(or $(EPOCHS),8) \
+	    '0,1 3,5 0,2,7,9 1,3,5,7,9 0,1,2,3,4,5,6,7,8'
+bench-peers: $(MODA)
+	@bench/peers/compare.py --moda $(abspath $(MODA)) $(PEERS)
 
 C_FILES = $(wildcard *.c *.h $(foreach d,$(ROOMS) tests,$d/*.c $d/*.h))
 format:
@@ -169,7 +181,9 @@ help:
 	    '  make                build/moda, libmoda.a, libmoda.so; installs missing packages first' \
 	    '  make test           build and run the tests; ONLY="json rng" runs some' \
 	    '  make demo           LeNet-5 on Fashion-MNIST: train, decompose, compose' \
-	    '  make install        to PREFIX ($(PREFIX)), below DESTDIR; make uninstall takes it back' \
+	    '  make study-lenet5, make study-vgg16 CIFAR10=DIR   the tables of docs/results.md' \
+    '  make bench-peers    a training step beside PyTorch; PEERS="--help" for options' \
+    '  make install        to PREFIX ($(PREFIX)), below DESTDIR; make uninstall takes it back' \
 	    '  make format         clang-format; make check-format only looks' \
 	    '  make deps           install everything that any target needs' \
 	    '  make clean' \
