@@ -85,7 +85,7 @@ MAKEFLAGS += --no-builtin-rules
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests test demo study-lenet5 study-vgg16 bench-peers format check-format install uninstall deps clean help FORCE
+.PHONY: all tests test demo study-lenet5 study-vgg16 bench-peers docs check-docs format check-format install uninstall deps clean help FORCE
 
 all: $(MODA) $B/libmoda.a $B/libmoda.so
 
@@ -139,6 +139,11 @@ study-vgg16: $(MODA)
 bench-peers: $(MODA)
 	@bench/peers/compare.py --moda $(abspath $(MODA)) $(PEERS)
 
+docs: $(MODA)
+	@docs/commands.sh $(MODA) >docs/commands.md.new && mv docs/commands.md.new docs/commands.md
+check-docs: $(MODA)
+	@docs/commands.sh $(MODA) | diff docs/commands.md - || { echo 'docs/commands.md is old: make docs'; exit 1; }
+
 C_FILES = $(wildcard *.c *.h $(foreach d,$(ROOMS) tests,$d/*.c $d/*.h))
 format:
 	@./deps.sh format && clang-format -i $(C_FILES)
@@ -185,7 +190,8 @@ help:
     '  make bench-peers    a training step beside PyTorch; PEERS="--help" for options' \
     '  make install        to PREFIX ($(PREFIX)), below DESTDIR; make uninstall takes it back' \
 	    '  make format         clang-format; make check-format only looks' \
-	    '  make deps           install everything that any target needs' \
+	    '  make docs           docs/commands.md from --help; make check-docs only looks' \
+    '  make deps           install everything that any target needs' \
 	    '  make clean' \
 	    'variables' \
 	    '  SAN=address,undefined   sanitizers, in build/address-undefined/' \
