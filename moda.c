@@ -45,7 +45,7 @@ static moda_status dispatch(int argc, char **argv)
     }
     for (size_t i = 0; commands[i]; i++) {
         if (strcmp(name, commands[i]->name) != 0) continue;
-        st = commands[i]->run(commands[i], argc - 1, argv + 1);
+        st = moda_fail_context(commands[i]->run(commands[i], argc - 1, argv + 1), "%s", name);
         goto out;
     }
     MODA_CHECK(false, MODA_ERR_ARG, "unknown command '%s'; `moda --help` lists them", name);

@@ -213,6 +213,18 @@ out:
     return st;
 }
 
+moda_status moda_check_folder(const char *path)
+{
+    moda_status st = MODA_OK;
+    char *probe = moda_format("%s/moda", path);
+    MODA_CHECK(probe, MODA_ERR_NOMEM, "out of memory");
+    MODA_CHECK(!moda_is_file(path), MODA_ERR_IO, "%s: is a file: name a folder", path);
+    if (moda_is_directory(path)) MODA_TRY(moda_check_writable(probe));
+out:
+    free(probe);
+    return st;
+}
+
 moda_status moda_copy_file(const char *from, const char *to)
 {
     moda_status st = MODA_OK;

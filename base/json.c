@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/file.h"
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +140,42 @@ char *moda_json_line(const json_t *value)
     if (!failed) return text;
     free(text);
     return NULL;
+}
+
+/* Bytes of the UTF-8 character at text, 0 if there is none. Jansson says what is one. */
+static size_t character_bytes(const char *text)
+{
+    const size_t most = strnlen(text, 4);
+    for (size_t n = 1; n <= most; n++) {
+        json_t *character = json_stringn(text, n);
+        json_decref(character);
+        if (character) return n;
+    }
+    return 0;
+}
+
+json_t *moda_json_text(const char *text)
+{
+    if (!text) return json_null();
+    json_t *value = json_string(text);
+    if (value) return value;
+    char *clean = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&clean, &size);
+    if (!f) return NULL;
+    while (*text) {
+        const size_t n = character_bytes(text);
+        if (n)
+            fwrite(text, 1, n, f);
+        else
+            fputs("\xEF\xBF\xBD", f); /* U+FFFD */
+        text += n ? n : 1;
+    }
+    bool failed = ferror(f);
+    failed = fclose(f) != 0 || failed;
+    if (!failed) value = json_stringn(clean, size);
+    free(clean);
+    return value;
 }
 
 json_t *moda_json_number(double x)

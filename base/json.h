@@ -15,6 +15,11 @@ MODA_MUST_USE moda_status moda_json_write(const char *path, const json_t *value)
 /* As one line without newline, fresh memory (free() it); NULL when out of memory. */
 char *moda_json_line(const json_t *value);
 
+/* A string that JSON can hold, for text from outside (paths, SPECs, class names): bytes that are not
+ * UTF-8, which json_string() and json_pack()'s "s" refuse with NULL, become U+FFFD. With
+ * json_pack(): "s:o", "path", moda_json_text(path). NULL text gives null. New reference; NULL when
+ * out of memory. */
+json_t *moda_json_text(const char *text);
 /* A real that JSON can hold: NaN and infinities become null. New reference. */
 json_t *moda_json_number(double x);
 /* [1,2,3] from sizes. New reference. */

@@ -1,7 +1,7 @@
 /* base/options.c - one table drives parsing, checking and nothing else; the help text that is made
- * from the same table is in options_help.c, single values in options_value.c. */
+ * from the same table is in options_help.c, single values in options_value.c, output files in
+ * options_output.c. */
 #include "base/options.h"
-#include "base/file.h"
 #include "base/options_internal.h"
 #include <getopt.h>
 #include <limits.h>
@@ -29,14 +29,14 @@ static moda_status complain(const moda_command *command, int answer, char **argv
     moda_status st = MODA_OK;
     /* optopt 0 or not a table entry: a long option, which is the word just read. */
     const char *word = argv[optind - 1];
-    MODA_CHECK(answer != ':', MODA_ERR_ARG, "%s: %s needs a value", command->name, word);
+    MODA_CHECK(answer != ':', MODA_ERR_ARG, "%s needs a value", word);
     if (optopt >= FIRST) /* a known flag with "=value" */
-        MODA_CHECK(false, MODA_ERR_ARG, "%s: %s: this option takes no value", command->name, word);
+        MODA_CHECK(false, MODA_ERR_ARG, "%s: this option takes no value", word);
     if (optopt > 0 && optopt < 128)
-        MODA_CHECK(false, MODA_ERR_ARG, "%s: unknown option '-%c'; see `moda %s --help`",
-                   command->name, optopt, command->name);
-    MODA_CHECK(false, MODA_ERR_ARG, "%s: unknown option '%s'; see `moda %s --help`", command->name,
-               word, command->name);
+        MODA_CHECK(false, MODA_ERR_ARG, "unknown option '-%c'; see `moda %s --help`", optopt,
+                   command->name);
+    MODA_CHECK(false, MODA_ERR_ARG, "unknown option '%s'; see `moda %s --help`", word,
+               command->name);
 out:
     return st;
 }
@@ -58,11 +58,10 @@ static moda_status read_words(const moda_command *command, const moda_option **a
         }
         if (answer == '?' || answer == ':') MODA_TRY(complain(command, answer, argv));
         size_t i = (size_t)(answer - FIRST);
-        MODA_CHECK(i < n, MODA_ERR_INTERNAL, "%s: option number %d", command->name, answer);
-        MODA_CHECK(!values[i], MODA_ERR_ARG, "%s: --%s is given twice", command->name,
-                   all[i]->name);
+        MODA_CHECK(i < n, MODA_ERR_INTERNAL, "option number %d", answer);
+        MODA_CHECK(!values[i], MODA_ERR_ARG, "--%s is given twice", all[i]->name);
         values[i] = optarg ? optarg : "";
-        MODA_TRY(moda_option_set(command->name, all[i], values[i]));
+        MODA_TRY(moda_option_set(all[i], values[i]));
     }
 out:
     return st;
@@ -73,35 +72,10 @@ static moda_status check_operands(const moda_command *command, size_t least, siz
 {
     moda_status st = MODA_OK;
     const char *wanted = command->operands ? command->operands : "";
-    MODA_CHECK(n >= least, MODA_ERR_ARG,
-               "%s: an operand is missing, wanted: %s; see `moda %s --help`", command->name, wanted,
-               command->name);
-    MODA_CHECK(n <= most, MODA_ERR_ARG,
-               "%s: '%s' is one operand too many%s%s; see `moda %s --help`", command->name,
+    MODA_CHECK(n >= least, MODA_ERR_ARG, "an operand is missing, wanted: %s; see `moda %s --help`",
+               wanted, command->name);
+    MODA_CHECK(n <= most, MODA_ERR_ARG, "'%s' is one operand too many%s%s; see `moda %s --help`",
                operands[most], *wanted ? ", wanted: " : "", wanted, command->name);
-out:
-    return st;
-}
-
-/* A file that a command will write after hours of work is tried at once. Its folder may be one that
- * the command itself will make: the one given with --out, or one below. */
-static moda_status check_outputs(const moda_command *command, const moda_option **all, size_t n,
-                                 const char **values)
-{
-    moda_status st = MODA_OK;
-    const char *made = NULL;
-    for (size_t i = 0; i < n; i++)
-        if (values[i] && strcmp(all[i]->name, "out") == 0) made = values[i];
-    for (size_t i = 0; i < n; i++) {
-        if (!values[i] || all[i]->kind != MODA_OPTION_OUTPUT) continue;
-        size_t length = made ? strlen(made) : 0;
-        while (length > 1 && made[length - 1] == '/') length--;
-        if (length && strncmp(values[i], made, length) == 0 && values[i][length] == '/' &&
-            !moda_is_directory(made))
-            continue;
-        st = moda_check_writable(values[i]);
-        if (st != MODA_OK) MODA_TRY(moda_fail_context(st, "%s: --%s", command->name, all[i]->name));
-    }
 out:
     return st;
 }
@@ -133,7 +107,7 @@ moda_status moda_options_parse(const moda_command *command, const moda_option *t
     *operands = argv + optind;
     *operand_count = (size_t)(argc - optind);
     MODA_TRY(check_operands(command, min_operands, max_operands, *operand_count, *operands));
-    MODA_TRY(check_outputs(command, all, n, values));
+    MODA_TRY(moda_options_check_outputs(all, n, values));
 out:
     free(known);
     free(values);

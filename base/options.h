@@ -1,7 +1,8 @@
 /* base/options.h - a command's options as a table: parsing (getopt_long), checking, help text.
  *
  * A wrong option, a value out of range or a missing operand is MODA_ERR_ARG with one line that
- * names the option, the value and what is allowed. getopt keeps its state in globals: one thread at
+ * names the option, the value and what is allowed. Messages do not name the command: moda.c does,
+ * in front of whatever a command fails with. getopt keeps its state in globals: one thread at
  * a time parses. */
 #ifndef MODA_BASE_OPTIONS_H
 #define MODA_BASE_OPTIONS_H
@@ -16,7 +17,7 @@ typedef enum moda_option_kind {
     MODA_OPTION_FLAG,    /* bool *target, set to true */
     MODA_OPTION_TEXT,    /* const char **target, points into argv */
     MODA_OPTION_OUTPUT,  /* the same, a file to be written later: must be writable now */
-    MODA_OPTION_SIZE,    /* size_t *target, a whole number in [min,max] */
+    MODA_OPTION_SIZE,    /* size_t *target, a whole number in [min,max], at most 2^63-1 */
     MODA_OPTION_REAL,    /* double *target, finite, in [min,max] */
     MODA_OPTION_CHOICE,  /* int *target := index of the word in choices */
     MODA_OPTION_SIZES,   /* moda_sizes *target: 0,3,5 (entries in [min,max]) */
@@ -64,12 +65,20 @@ void moda_common_options_table(moda_common_options *common,
 /* Parses argv[1..]. Options and operands may be mixed. *operands points into argv, which is
  * permuted. On --help the text goes to stdout and *help_shown is true: the caller returns MODA_OK.
  * An option given twice is an error. Fails: MODA_ERR_ARG; also when the number of operands is not
- * in [min_operands,max_operands]. MODA_ERR_IO: an OUTPUT cannot be written (a folder that is still
- * missing passes if it is, or is below, that of the option "out", which commands create). */
+ * in [min_operands,max_operands], or when two OUTPUTs are one file. MODA_ERR_IO: an OUTPUT cannot
+ * be written (a folder that is still missing passes if it is, or is below, that of the option "out",
+ * which commands create). */
 MODA_MUST_USE moda_status moda_options_parse(const moda_command *command, const moda_option *table,
                                              int argc, char **argv, size_t min_operands,
                                              size_t max_operands, char ***operands,
                                              size_t *operand_count, bool *help_shown);
+
+/* For commands that write files of their own below --out: whether path (an OUTPUT's value; NULL is
+ * fine) would be one of them, whatever way it is written. names, closed by NULL, are relative to
+ * directory and may be patterns: {"model.safetensors", "class-*.safetensors", NULL}. directory need
+ * not be there yet. Fails: MODA_ERR_ARG (names option, path and directory), MODA_ERR_NOMEM. */
+MODA_MUST_USE moda_status moda_check_distinct(const char *option, const char *path,
+                                              const char *directory, const char *const *names);
 
 /* "0,3,5" -> values in the given order. Fails: MODA_ERR_ARG (empty entry, not a number). name is
  * for the message. */

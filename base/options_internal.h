@@ -1,4 +1,4 @@
-/* base/options_internal.h - what the three files behind base/options.h share. */
+/* base/options_internal.h - what the files behind base/options.h share. */
 #ifndef MODA_BASE_OPTIONS_INTERNAL_H
 #define MODA_BASE_OPTIONS_INTERNAL_H
 
@@ -7,8 +7,12 @@
 /* Entries of a table and of those it refers to; all (may be NULL) gets them in order. */
 size_t moda_options_flatten(const moda_option *table, const moda_option **all);
 
-/* Checks text and writes it to the option's target. command is for the message. */
-moda_status moda_option_set(const char *command, const moda_option *option, const char *text);
+/* Checks text and writes it to the option's target. */
+moda_status moda_option_set(const moda_option *option, const char *text);
+
+/* Whether every OUTPUT that is given can be written, and is no other's file; values[i] is option i's
+ * text, NULL if it is not there. */
+moda_status moda_options_check_outputs(const moda_option **all, size_t n, const char **values);
 
 /* The help text on stdout. */
 void moda_options_help(const moda_command *command, const moda_option **all, size_t n);

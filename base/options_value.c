@@ -30,19 +30,21 @@ void moda_option_range(const moda_option *option, char *text, size_t size)
         snprintf(text, size, "%s%s", what, real ? "" : " from 0");
     else if (isinf(option->max))
         snprintf(text, size, "%s %s%.15g", what, above, least);
+    else if (option->max >= 0x1p63) /* which no double can say, and no count can be more than */
+        snprintf(text, size, "%s %s%.15g to %lld", what, above, least, (long long)INT64_MAX);
     else
         snprintf(text, size, "%s %s%.15g to %.15g", what, above, least, option->max);
 }
 
-/* Decimal digits alone: strtoull would also take signs, spaces and what overflows. end is where it
- * stopped. */
+/* Decimal digits alone: strtoull would also take signs, spaces and what overflows. What is above
+ * INT64_MAX has no place in JSON. end is where it stopped. */
 static bool parse_size(const char *text, const char **end, size_t *value)
 {
     if (!isdigit((unsigned char)*text)) return false;
     char *stop;
     errno = 0;
     unsigned long long x = strtoull(text, &stop, 10);
-    if (errno || x > SIZE_MAX) return false;
+    if (errno || x > INT64_MAX || x > SIZE_MAX) return false;
     *value = (size_t)x;
     *end = stop;
     return true;
@@ -59,7 +61,7 @@ static bool parse_real(const char *text, double *value)
     return true;
 }
 
-static moda_status set_choice(const char *command, const moda_option *option, const char *text)
+static moda_status set_choice(const moda_option *option, const char *text)
 {
     moda_status st = MODA_OK;
     char words[256] = "";
@@ -73,24 +75,22 @@ static moda_status set_choice(const char *command, const moda_option *option, co
             used += (size_t)snprintf(words + used, sizeof words - used, "%s%s", i ? ", " : "",
                                      option->choices[i]);
     }
-    MODA_CHECK(false, MODA_ERR_ARG, "%s: --%s %s: must be one of %s", command, option->name, text,
-               words);
+    MODA_CHECK(false, MODA_ERR_ARG, "--%s %s: must be one of %s", option->name, text, words);
 out:
     return st;
 }
 
-static moda_status set_sizes(const char *command, const moda_option *option, const char *text)
+static moda_status set_sizes(const moda_option *option, const char *text)
 {
     moda_status st = MODA_OK;
     moda_sizes list = {0}, *target = option->target;
     char range[160];
-    st = moda_sizes_parse(option->name, text, &list);
-    if (st != MODA_OK) MODA_TRY(moda_fail_context(st, "%s", command));
+    MODA_TRY(moda_sizes_parse(option->name, text, &list));
     for (size_t i = 0; i < list.n; i++) {
         if (in_range(option, (double)list.values[i])) continue;
         moda_option_range(option, range, sizeof range);
-        MODA_CHECK(false, MODA_ERR_ARG, "%s: --%s %s: %zu is not allowed, must be %s", command,
-                   option->name, text, list.values[i], range);
+        MODA_CHECK(false, MODA_ERR_ARG, "--%s %s: %zu is not allowed, must be %s", option->name,
+                   text, list.values[i], range);
     }
     free(target->values);
     *target = list;
@@ -100,7 +100,7 @@ out:
     return st;
 }
 
-static moda_status set_number(const char *command, const moda_option *option, const char *text)
+static moda_status set_number(const moda_option *option, const char *text)
 {
     moda_status st = MODA_OK;
     bool real = option->kind == MODA_OPTION_REAL, good;
@@ -111,8 +111,7 @@ static moda_status set_number(const char *command, const moda_option *option, co
     good = real ? parse_real(text, &x) : parse_size(text, &end, &whole) && !*end;
     good = good && in_range(option, real ? x : (double)whole);
     moda_option_range(option, range, sizeof range);
-    MODA_CHECK(good, MODA_ERR_ARG, "%s: --%s %s: must be %s", command, option->name,
-               *text ? text : "''", range);
+    MODA_CHECK(good, MODA_ERR_ARG, "--%s %s: must be %s", option->name, *text ? text : "''", range);
     if (real)
         *(double *)option->target = x;
     else
@@ -121,20 +120,20 @@ out:
     return st;
 }
 
-moda_status moda_option_set(const char *command, const moda_option *option, const char *text)
+moda_status moda_option_set(const moda_option *option, const char *text)
 {
     moda_status st = MODA_OK;
     switch (option->kind) {
     case MODA_OPTION_FLAG: *(bool *)option->target = true; break;
     case MODA_OPTION_TEXT:
     case MODA_OPTION_OUTPUT:
-        MODA_CHECK(*text, MODA_ERR_ARG, "%s: --%s '': must not be empty", command, option->name);
+        MODA_CHECK(*text, MODA_ERR_ARG, "--%s '': must not be empty", option->name);
         *(const char **)option->target = text;
         break;
     case MODA_OPTION_SIZE:
-    case MODA_OPTION_REAL: MODA_TRY(set_number(command, option, text)); break;
-    case MODA_OPTION_CHOICE: MODA_TRY(set_choice(command, option, text)); break;
-    case MODA_OPTION_SIZES: MODA_TRY(set_sizes(command, option, text)); break;
+    case MODA_OPTION_REAL: MODA_TRY(set_number(option, text)); break;
+    case MODA_OPTION_CHOICE: MODA_TRY(set_choice(option, text)); break;
+    case MODA_OPTION_SIZES: MODA_TRY(set_sizes(option, text)); break;
     case MODA_OPTION_END:
     case MODA_OPTION_TABLE: break;
     }
@@ -153,7 +152,7 @@ void moda_common_options_table(moda_common_options *common,
          "threads; 0: as many as this process may use (default 0)", &common->threads, 0, 65536,
          NULL},
         {MODA_OPTION_SIZE, "seed", "N", "seed of all random numbers (default 0)", &common->seed, 0,
-         0, NULL},
+         0x1p63, NULL},
         {MODA_OPTION_FLAG, "quiet", NULL, "results, warnings and errors only", &common->quiet, 0, 0,
          NULL},
         {0}};

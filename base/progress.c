@@ -2,6 +2,7 @@
 #include "base/progress.h"
 #include "base/log.h"
 #include "base/log_internal.h"
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static const double terminal_interval = 0.1, plain_interval = 10;
+static const double terminal_interval = 0.1, plain_interval = 10, long_plain_interval = 60;
 enum { BAR_CELLS = 24, LINE_BYTES = 512 };
 
 double moda_seconds(void)
@@ -58,6 +59,15 @@ static double fraction(const moda_progress *p)
     return p->done < p->total ? (double)p->done / (double)p->total : 1;
 }
 
+/* Seconds between plain lines. A run is many loops, its epochs say: what counts is when the first of
+ * them began. */
+static double plain_seconds(const moda_progress *p, double now)
+{
+    static double run_started;
+    if (run_started == 0 || p->started < run_started) run_started = p->started;
+    return now - run_started < 60 ? plain_interval : long_plain_interval;
+}
+
 static void draw_bar(moda_progress *p, double elapsed, const char *note)
 {
     char bar[BAR_CELLS + 1], rate[64], left[32], line[LINE_BYTES];
@@ -77,15 +87,17 @@ static void draw_bar(moda_progress *p, double elapsed, const char *note)
     moda_log_set_bar(true);
 }
 
-static void print_line(const moda_progress *p, double elapsed, const char *note)
+/* stopped: the loop has ended before its total. */
+static void print_line(moda_progress *p, double elapsed, bool stopped, const char *note)
 {
     char rate[64], time[32];
-    int finished = p->done >= p->total;
+    bool left = !stopped && p->done > 0 && p->done < p->total;
     format_rate(p, elapsed, rate);
-    format_time(finished || !p->done ? elapsed : elapsed * (1 / fraction(p) - 1), time);
-    moda_log(MODA_LOG_INFO, "%s: %zu/%zu %s, %.0f%%, %s, %s %s%s%s", p->label, p->done, p->total,
-             p->unit, 100 * fraction(p), rate, time, finished || !p->done ? "elapsed" : "left",
-             note ? ", " : "", note ? note : "");
+    format_time(left ? elapsed * (1 / fraction(p) - 1) : elapsed, time);
+    moda_log(MODA_LOG_INFO, "%s: %zu/%zu %s, %.0f%%, %s, %s%s %s%s%s", p->label, p->done, p->total,
+             p->unit, 100 * fraction(p), rate, stopped ? "stopped, " : "", time,
+             left ? "left" : "elapsed", note ? ", " : "", note ? note : "");
+    p->said = true;
 }
 
 void moda_progress_begin(moda_progress *p, const char *label, const char *unit, size_t total)
@@ -103,17 +115,17 @@ void moda_progress_update(moda_progress *p, size_t done, const char *note)
 {
     double now = moda_seconds();
     p->done = done;
-    /* The last update carries the note of the whole: it is always shown. */
-    bool last = done >= p->total && !p->finished;
-    if (!last && now - p->drawn < (p->terminal ? terminal_interval : plain_interval)) return;
-    if (done >= p->total && !last) return;
-    if (moda_log_get_level() < MODA_LOG_INFO) return;
+    if (p->finished || moda_log_get_level() < MODA_LOG_INFO) return;
+    /* The last update carries the note of the whole: whoever saw a line of the loop sees it. */
+    bool last = done >= p->total && (p->terminal || p->said);
+    double interval = p->terminal ? terminal_interval : plain_seconds(p, now);
+    if (!last && now - p->drawn < interval) return;
     if (p->terminal)
         draw_bar(p, now - p->started, note);
     else
-        print_line(p, now - p->started, note);
+        print_line(p, now - p->started, false, note);
     p->drawn = now;
-    p->finished = last;
+    p->finished = done >= p->total;
 }
 
 void moda_progress_end(moda_progress *p)
@@ -123,8 +135,8 @@ void moda_progress_end(moda_progress *p)
         moda_log_set_bar(false);
         fputs("\r\033[K", stderr);
         fflush(stderr);
-    } else if (!p->finished) {
-        print_line(p, moda_seconds() - p->started, NULL);
+    } else if (p->said && !p->finished) {
+        print_line(p, moda_seconds() - p->started, p->done < p->total, NULL);
         p->finished = true;
     }
 }

@@ -67,6 +67,30 @@ Test(json, sizes)
     expect_line(moda_json_sizes(NULL, 0), "[]");
 }
 
+Test(json, text_from_outside_is_made_utf_8)
+{
+#define BAD "\xEF\xBF\xBD"
+    static const char *const cases[][2] = {
+        {"plain", "\"plain\""},
+        {"", "\"\""},
+        {"M\xC3\xBCtze \xE2\x82\xAC \xF0\x9F\x98\x80",
+         "\"M\xC3\xBCtze \xE2\x82\xAC \xF0\x9F\x98\x80\""},
+        {"M\xFCtze", "\"M" BAD "tze\""},                   /* Latin-1 */
+        {"\xC3", "\"" BAD "\""},                           /* cut short */
+        {"a\xE2\x82", "\"a" BAD BAD "\""},                 /* the same */
+        {"\xC0\xAF", "\"" BAD BAD "\""},                   /* longer than need be */
+        {"\xED\xA0\x80", "\"" BAD BAD BAD "\""},           /* half a pair of UTF-16 */
+        {"\xF4\x90\x80\x80x", "\"" BAD BAD BAD BAD "x\""}, /* above U+10FFFF */
+        {"\x80\xC3\xBC\xFF", "\"" BAD "\xC3\xBC" BAD "\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect_line(moda_json_text(cases[i][0]), cases[i][1]);
+    expect_line(moda_json_text(NULL), "null");
+    cr_assert(json_string(cases[3][0]) == NULL, "the input proves nothing");
+    expect_line(json_pack("{s:o}", "path", moda_json_text("a\n\xFF")),
+                "{\"path\": \"a\\n" BAD "\"}");
+}
+
 Test(json, line_holds_everything_in_order)
 {
     expect_line(json_pack("{s:i, s:[{}, [], b, n], s:{s:s}}", "z", 1, "list", 1, "a", "k",

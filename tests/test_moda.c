@@ -56,6 +56,16 @@ Test(moda, wrong_calls)
     expect_failure("''", 2, "unknown command ''");
 }
 
+/* Whatever part of a command complains, its name stands in front, once. */
+Test(moda, messages_begin_with_the_command)
+{
+    expect_failure("train --epochs 0", 2, "moda: train: --epochs 0: ");
+    expect_failure("train", 2, "moda: train: --model is missing");
+    expect_failure("decompose x --rates x --out x", 2, "moda: decompose: --tau is missing");
+    expect_failure("compose x --out x", 2, "moda: compose: --classes is missing");
+    expect_failure("report /nonexistent", 1, "moda: report: /nonexistent: ");
+}
+
 /* What could not be written must not look done. */
 Test(moda, full_disk_behind_stdout)
 {
@@ -73,7 +83,7 @@ Test(moda, every_command_has_help)
     char *at = strstr(help, "\ncommands\n");
     cr_assert(at != NULL, "%s", help);
     for (at += 10; strncmp(at, "  ", 2) == 0; at = strchr(at, '\n') + 1, commands++) {
-        char name[32], arguments[64], usage[64];
+        char name[32], arguments[64], usage[96];
         cr_assert(eq(int, sscanf(at, " %31s", name), 1));
         snprintf(arguments, sizeof arguments, "%s --help", name);
         snprintf(usage, sizeof usage, "usage: moda %s ", name);
@@ -83,7 +93,8 @@ Test(moda, every_command_has_help)
         free(out);
         free(err);
         snprintf(arguments, sizeof arguments, "%s --no-such-option", name);
-        expect_failure(arguments, 2, "unknown option '--no-such-option'");
+        snprintf(usage, sizeof usage, "moda: %s: unknown option '--no-such-option'", name);
+        expect_failure(arguments, 2, usage);
     }
     cr_assert(ge(int, commands, 5), "%s", help);
     free(help);

@@ -9,13 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const methods[] = {"standard", "moda", "mwt", NULL};
 static struct {
     moda_common_options common;
     bool resume;
-    const char *out;
+    const char *out, *logits;
     size_t batch;
     double tau, lr;
     int method;
@@ -25,6 +26,7 @@ static moda_option common_table[MODA_COMMON_OPTION_COUNT];
 static const moda_option table[] = {
     {MODA_OPTION_FLAG, "resume", NULL, "go on", &o.resume, 0, 0, NULL},
     {MODA_OPTION_TEXT, "out", "DIR", "folder of the results", &o.out, 0, 0, NULL},
+    {MODA_OPTION_OUTPUT, "logits", "FILE", "what the network says", &o.logits, 0, 0, NULL},
     {MODA_OPTION_SIZE, "batch-size", "N", "samples per step (128)", &o.batch, 1, 65536, NULL},
     {MODA_OPTION_REAL, "tau", "X", "threshold (0.9)", &o.tau, 0, 1, NULL},
     {MODA_OPTION_REAL, "lr", "X", "learning rate (0.05)", &o.lr, DBL_MIN, INFINITY, NULL},
@@ -78,7 +80,7 @@ Test(options, all_kinds_mixed_with_operands)
 {
     cr_assert(eq(int,
                  parse("a --batch-size 64 --tau=0.5 --resume b --method mwt --classes 5,0,3 "
-                       "--threads 2 --seed 18446744073709551615 --quiet --lr 1e-3 --out dir"),
+                       "--threads 2 --seed 9223372036854775807 --quiet --lr 1e-3 --out dir"),
                  MODA_OK),
               "%s", moda_last_error());
     cr_assert(o.resume && o.common.quiet && !help);
@@ -89,7 +91,7 @@ Test(options, all_kinds_mixed_with_operands)
     cr_assert(eq(sz, o.classes.n, 3));
     cr_assert(o.classes.values[0] == 5 && o.classes.values[1] == 0 && o.classes.values[2] == 3);
     cr_assert(eq(sz, o.common.threads, 2));
-    cr_assert(eq(sz, o.common.seed, SIZE_MAX));
+    cr_assert(eq(sz, o.common.seed, (size_t)INT64_MAX));
     cr_assert(eq(str, (char *)o.out, "dir"));
     cr_assert(eq(sz, operand_count, 2));
     cr_assert(eq(str, operands[0], "a"));
@@ -109,14 +111,14 @@ Test(options, defaults_stay)
 Test(options, numbers_out_of_range)
 {
     refuse("a --batch-size 0", MODA_ERR_ARG,
-           "train: --batch-size 0: must be a whole number from 1 to 65536");
+           "--batch-size 0: must be a whole number from 1 to 65536");
     refuse("a --batch-size 65537", MODA_ERR_ARG,
-           "train: --batch-size 65537: must be a whole number from 1 to 65536");
-    refuse("a --tau 2", MODA_ERR_ARG, "train: --tau 2: must be a number from 0 to 1");
-    refuse("a --tau -0.1", MODA_ERR_ARG, "train: --tau -0.1: must be a number from 0 to 1");
-    refuse("a --lr 0", MODA_ERR_ARG, "train: --lr 0: must be a number above 0");
+           "--batch-size 65537: must be a whole number from 1 to 65536");
+    refuse("a --tau 2", MODA_ERR_ARG, "--tau 2: must be a number from 0 to 1");
+    refuse("a --tau -0.1", MODA_ERR_ARG, "--tau -0.1: must be a number from 0 to 1");
+    refuse("a --lr 0", MODA_ERR_ARG, "--lr 0: must be a number above 0");
     refuse("a --classes 3,10", MODA_ERR_ARG,
-           "train: --classes 3,10: 10 is not allowed, must be whole numbers, as in 0,3,5, from 0 "
+           "--classes 3,10: 10 is not allowed, must be whole numbers, as in 0,3,5, from 0 "
            "to 9");
     cr_assert(eq(sz, o.batch, 128), "a refused value must not reach its target");
     cr_assert(eq(dbl, o.tau, 0.9));
@@ -132,48 +134,50 @@ Test(options, not_numbers)
         sprintf(line, "a --batch-size %s", bad[i]);
         cr_assert(eq(int, parse(line), MODA_ERR_ARG), "%s", line);
     }
-    refuse("a --lr nan", MODA_ERR_ARG, "train: --lr nan: must be a number above 0");
-    refuse("a --lr inf", MODA_ERR_ARG, "train: --lr inf: must be a number above 0");
-    refuse("a --lr 1e999", MODA_ERR_ARG, "train: --lr 1e999: must be a number above 0");
-    refuse("a --lr 0.1x", MODA_ERR_ARG, "train: --lr 0.1x: must be a number above 0");
-    refuse("a --lr _", MODA_ERR_ARG, "train: --lr '': must be a number above 0");
+    /* JSON holds whole numbers up to here. */
+    refuse("a --seed 9223372036854775808", MODA_ERR_ARG,
+           "--seed 9223372036854775808: must be a whole number from 0 to 9223372036854775807");
+    refuse("a --seed 18446744073709551615", MODA_ERR_ARG,
+           "--seed 18446744073709551615: must be a whole number from 0 to 9223372036854775807");
+    refuse("a --lr nan", MODA_ERR_ARG, "--lr nan: must be a number above 0");
+    refuse("a --lr inf", MODA_ERR_ARG, "--lr inf: must be a number above 0");
+    refuse("a --lr 1e999", MODA_ERR_ARG, "--lr 1e999: must be a number above 0");
+    refuse("a --lr 0.1x", MODA_ERR_ARG, "--lr 0.1x: must be a number above 0");
+    refuse("a --lr _", MODA_ERR_ARG, "--lr '': must be a number above 0");
     refuse("a --classes 1,,2", MODA_ERR_ARG,
-           "train: --classes 1,,2: entry 2 is not a whole number; wanted is a list as 0,3,5");
+           "--classes 1,,2: entry 2 is not a whole number; wanted is a list as 0,3,5");
     refuse("a --classes 1,2,", MODA_ERR_ARG,
-           "train: --classes 1,2,: entry 3 is not a whole number; wanted is a list as 0,3,5");
+           "--classes 1,2,: entry 3 is not a whole number; wanted is a list as 0,3,5");
     refuse("a --classes 1;2", MODA_ERR_ARG,
-           "train: --classes 1;2: entry 1 is not a whole number; wanted is a list as 0,3,5");
+           "--classes 1;2: entry 1 is not a whole number; wanted is a list as 0,3,5");
 }
 
 Test(options, words)
 {
-    refuse("a --method best", MODA_ERR_ARG,
-           "train: --method best: must be one of standard, moda, mwt");
-    refuse("a --out _", MODA_ERR_ARG, "train: --out '': must not be empty");
-    refuse("a --nonsense", MODA_ERR_ARG,
-           "train: unknown option '--nonsense'; see `moda train --help`");
+    refuse("a --method best", MODA_ERR_ARG, "--method best: must be one of standard, moda, mwt");
+    refuse("a --out _", MODA_ERR_ARG, "--out '': must not be empty");
+    refuse("a --nonsense", MODA_ERR_ARG, "unknown option '--nonsense'; see `moda train --help`");
     refuse("a --nonsense=3", MODA_ERR_ARG,
-           "train: unknown option '--nonsense=3'; see `moda train --help`");
-    refuse("a -x", MODA_ERR_ARG, "train: unknown option '-x'; see `moda train --help`");
-    refuse("a --tau", MODA_ERR_ARG, "train: --tau needs a value");
-    refuse("a --resume=yes", MODA_ERR_ARG, "train: --resume=yes: this option takes no value");
-    refuse("a --tau 0.5 --tau 0.5", MODA_ERR_ARG, "train: --tau is given twice");
-    refuse("a --resume --resume", MODA_ERR_ARG, "train: --resume is given twice");
+           "unknown option '--nonsense=3'; see `moda train --help`");
+    refuse("a -x", MODA_ERR_ARG, "unknown option '-x'; see `moda train --help`");
+    refuse("a --tau", MODA_ERR_ARG, "--tau needs a value");
+    refuse("a --resume=yes", MODA_ERR_ARG, "--resume=yes: this option takes no value");
+    refuse("a --tau 0.5 --tau 0.5", MODA_ERR_ARG, "--tau is given twice");
+    refuse("a --resume --resume", MODA_ERR_ARG, "--resume is given twice");
 }
 
 Test(options, operand_count_is_checked)
 {
-    refuse("", MODA_ERR_ARG,
-           "train: an operand is missing, wanted: MODEL; see `moda train --help`");
+    refuse("", MODA_ERR_ARG, "an operand is missing, wanted: MODEL; see `moda train --help`");
     refuse("a b c", MODA_ERR_ARG,
-           "train: 'c' is one operand too many, wanted: MODEL; see `moda train --help`");
+           "'c' is one operand too many, wanted: MODEL; see `moda train --help`");
 }
 
 Test(options, unwritable_output_is_refused_at_once)
 {
     char line[256], want[256];
     sprintf(line, "a --json %s", test_path("no/file.json"));
-    sprintf(want, "train: --json: %s: cannot be created: No such file or directory",
+    sprintf(want, "--json: %s: cannot be created: No such file or directory",
             test_path("no/file.json"));
     refuse(line, MODA_ERR_IO, want);
     sprintf(line, "a --json %s", test_path("file.json"));
@@ -184,6 +188,67 @@ Test(options, unwritable_output_is_refused_at_once)
     cr_assert(eq(int, parse(line), MODA_OK), "%s", moda_last_error());
     sprintf(line, "a --out %s --json %s", test_path("new"), test_path("newer/file.json"));
     cr_assert(eq(int, parse(line), MODA_ERR_IO));
+}
+
+/* The later one would replace the earlier one. */
+Test(options, two_outputs_in_one_file_are_refused)
+{
+    char line[512];
+    test_write("there", "");
+    cr_assert(eq(int, symlink(test_path("there"), test_path("link")), 0));
+    const char *const pairs[][2] = {{"new", "new"},          {"new", "./new"},
+                                    {"there", "there"},      {"there", "link"},
+                                    {"there", ".//./there"}, {"out/json", "out//json"},
+                                    {"out/./a/b", "out/a/b"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        const char *json = test_path(pairs[i][0]), *logits = test_path(pairs[i][1]);
+        snprintf(line, sizeof line, "a --json %s --out %s --logits %s", json, test_path("out"),
+                 logits);
+        cr_assert(eq(int, parse(line), MODA_ERR_ARG), "%s: %s", line, moda_last_error());
+        cr_assert(strstr(moda_last_error(), "--json") && strstr(moda_last_error(), "--logits"),
+                  "%s", moda_last_error());
+    }
+    snprintf(line, sizeof line, "a --json %s --logits %s", test_path("new"), test_path("newer"));
+    cr_assert(eq(int, parse(line), MODA_OK), "%s", moda_last_error());
+    cr_assert(eq(int, parse("a --json /dev/null --logits /dev/null"), MODA_OK), "%s",
+              moda_last_error());
+}
+
+Test(options, names_of_a_commands_own_files)
+{
+    static const char *const own[] = {"model.safetensors", "class-*.safetensors", NULL};
+    static const struct {
+        const char *path, *folder;
+        moda_status want;
+    } cases[] = {{"new/model.safetensors", "new", MODA_ERR_ARG},
+                 {"new/model.safetensors", "new//", MODA_ERR_ARG},
+                 {"new/./model.safetensors", "new", MODA_ERR_ARG},
+                 {"new/class-17.safetensors", "./new", MODA_ERR_ARG},
+                 {"there/model.safetensors", "link", MODA_ERR_ARG},
+                 {"new/a.json", "new", MODA_OK},
+                 {"new/sub/model.safetensors", "new", MODA_OK},
+                 {"model.safetensors", "new", MODA_OK},
+                 {"newer/model.safetensors", "new", MODA_OK}};
+    char path[256], folder[256];
+    cr_assert(eq(int, mkdir(test_path("there"), 0777), 0));
+    cr_assert(eq(int, symlink(test_path("there"), test_path("link")), 0));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(path, sizeof path, "%s", test_path(cases[i].path));
+        snprintf(folder, sizeof folder, "%s", test_path(cases[i].folder));
+        cr_assert(eq(int, moda_check_distinct("json", path, folder, own), cases[i].want),
+                  "%s in %s", cases[i].path, cases[i].folder);
+    }
+    cr_assert(eq(int, moda_check_distinct("json", NULL, "new", own), MODA_OK));
+    cr_assert(eq(int, moda_check_distinct("json", "/model.safetensors", "/", own), MODA_ERR_ARG));
+    cr_assert(eq(str, (char *)moda_last_error(),
+                 "--json /model.safetensors: a file of that name belongs to the results in /: give "
+                 "another name"));
+    /* Names relative to the working directory. */
+    cr_assert(eq(int, chdir(test_path("there")), 0));
+    cr_assert(eq(int, moda_check_distinct("json", "model.safetensors", ".", own), MODA_ERR_ARG));
+    cr_assert(
+        eq(int, moda_check_distinct("json", "model.safetensors", "../link", own), MODA_ERR_ARG));
+    cr_assert(eq(int, moda_check_distinct("json", "model.safetensors", "new", own), MODA_OK));
 }
 
 Test(options, help_shows_all_options_and_the_example)

@@ -44,13 +44,58 @@ static char *thousand_steps_in_a_pipe(void)
     return test_captured();
 }
 
-Test(progress, pipe_gets_one_line_at_the_end)
+Test(progress, short_loop_says_nothing_in_a_pipe)
 {
     char *text = thousand_steps_in_a_pipe();
-    cr_assert(eq(int, count(text, "\n"), 1), "got: %s", text);
-    cr_assert(strncmp(text, "moda: epoch 3/20: 1000/1000 samples, 100%, ", 43) == 0, "%s", text);
-    cr_assert(strstr(text, "loss 1.25\n") != NULL, "%s", text);
+    cr_assert(eq(str, text, ""));
+    free(text);
+}
+
+/* As if seconds had gone by. */
+static void pass(moda_progress *p, double seconds)
+{
+    p->drawn -= seconds, p->started -= seconds;
+}
+
+Test(progress, last_line_follows_an_earlier_one)
+{
+    moda_progress p;
+    test_capture(STDERR_FILENO);
+    moda_progress_begin(&p, "epoch 3/20", "samples", 1000);
+    pass(&p, 10.1);
+    moda_progress_update(&p, 500, NULL);
+    for (size_t i = 501; i <= 1000; i++) moda_progress_update(&p, i, "loss 1.25");
+    moda_progress_update(&p, 1000, NULL);
+    moda_progress_end(&p);
+    char *text = test_captured();
+    cr_assert(eq(int, count(text, "\n"), 2), "got: %s", text);
+    char *last = strchr(text, '\n') + 1;
+    cr_assert(strncmp(last, "moda: epoch 3/20: 1000/1000 samples, 100%, ", 43) == 0, "%s", text);
+    cr_assert(strstr(last, ", 0:10 elapsed, loss 1.25\n") != NULL, "%s", text);
     cr_assert(eq(int, count(text, "\r") + count(text, "\033"), 0));
+    free(text);
+}
+
+Test(progress, after_a_minute_a_line_a_minute)
+{
+    moda_progress p;
+    test_capture(STDERR_FILENO);
+    moda_progress_begin(&p, "epoch 1", "samples", 1000);
+    for (size_t i = 1; i <= 60; i++) { /* ten minutes */
+        pass(&p, 10);
+        moda_progress_update(&p, i, NULL);
+    }
+    moda_progress_end(&p);
+    moda_progress_begin(&p, "epoch 2", "samples", 1000); /* the same run */
+    for (size_t i = 1; i <= 5; i++) {
+        pass(&p, 10);
+        moda_progress_update(&p, i, NULL);
+    }
+    moda_progress_end(&p);
+    char *text = test_captured();
+    /* Five in the first minute, the last of them at 50 s; then at 110, 170, ... 590; the end. */
+    cr_assert(eq(int, count(text, "\n"), 5 + 9 + 1), "got: %s", text);
+    cr_assert(eq(int, count(text, "epoch 2"), 0), "got: %s", text);
     free(text);
 }
 
@@ -60,14 +105,15 @@ Test(progress, pipe_gets_a_line_every_ten_seconds)
     test_capture(STDERR_FILENO);
     moda_progress_begin(&p, "epoch", "samples", 100);
     moda_progress_update(&p, 10, NULL);
-    p.drawn -= 10.1, p.started -= 10.1; /* as if ten seconds had gone by */
+    pass(&p, 10.1);
     moda_progress_update(&p, 25, NULL);
     moda_progress_update(&p, 26, NULL);
     moda_progress_end(&p);
     char *text = test_captured();
     cr_assert(eq(int, count(text, "\n"), 2), "got: %s", text);
     cr_assert(strstr(text, "25/100 samples, 25%, 2.5 samples/s, 0:30 left\n") != NULL, "%s", text);
-    cr_assert(strstr(text, "26/100 samples, 26%, 2.6 samples/s, 0:29 left\n") != NULL, "%s", text);
+    cr_assert(strstr(text, "26/100 samples, 26%, 2.6 samples/s, stopped, 0:10 elapsed\n") != NULL,
+              "%s", text);
     free(text);
 }
 

@@ -3,7 +3,9 @@
 #include "tests/capture.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 TestSuite(table, .fini = test_folder_remove, .timeout = 10);
@@ -53,6 +55,63 @@ Test(table, width_counts_characters_not_bytes)
     moda_table_destroy(t);
 }
 
+/* Class names are names of folders, and those can hold anything but '/'. */
+Test(table, arguments_can_be_any_text)
+{
+    moda_table *t = moda_table_create("class|>n|name");
+    moda_table_row(t, "%d|%d|%s", 0, 1, "a|b");
+    moda_table_row(t, "%s|%d|%s", "x||y", 22, "line\nline\033[2J\x1f|");
+    moda_table_row(t, "%s|%s", "", "|");
+    moda_table_row(t, "100%%|%.1f|%*s", 2.5, 3, "z");
+    char *text = printed(t);
+    cr_assert(eq(str, text,
+                 "class    n  name\n"
+                 "---------------------------\n"
+                 "0        1  a|b\n"
+                 "x||y    22  line?line?[2J?|\n"
+                 "         |  \n"
+                 "100%   2.5    z\n"));
+    free(text);
+    moda_table_destroy(t);
+}
+
+Test(table, columns_and_cells_one_by_one)
+{
+    enum { COLUMNS = 500 };
+    char name[64];
+    moda_table *t = moda_table_create("figure");
+    for (int i = 0; i < COLUMNS; i++) moda_table_column(t, true, "runs/long-name-of-a-run|%03d", i);
+    moda_table_row(t, "size");
+    for (int i = 0; i < COLUMNS; i++) moda_table_cell(t, "%d", i);
+    moda_table_cell(t, "surplus");
+    moda_table_row(t, "last");
+    moda_table_cell(t, "a|b");
+    char *text = printed(t), *rest = text;
+    char *heads = strsep(&rest, "\n"), *rule = strsep(&rest, "\n"), *row = strsep(&rest, "\n");
+    for (int i = 0; i < COLUMNS; i++) {
+        snprintf(name, sizeof name, "runs/long-name-of-a-run|%03d", i);
+        char *head = strstr(heads, name);
+        cr_assert(head != NULL, "no column %s", name);
+        size_t end = (size_t)(head - heads) + strlen(name);
+        int value = -1;
+        sscanf(row + end - 3, "%d", &value);
+        cr_assert(eq(int, value, i));
+    }
+    cr_assert(eq(sz, strlen(row), strlen(rule)));
+    cr_assert(strstr(row, "surplus") == NULL);
+    cr_assert(strstr(rest, "a|b") != NULL);
+    free(text);
+    moda_table_destroy(t);
+}
+
+Test(table, plain_text)
+{
+    char b[8];
+    cr_assert(eq(str, moda_plain_text("a\nb", b, sizeof b), "a?b"));
+    cr_assert(eq(str, moda_plain_text("0123456789", b, sizeof b), "0123456"));
+    cr_assert(eq(str, moda_plain_text(NULL, b, sizeof b), ""));
+}
+
 Test(table, many_rows)
 {
     moda_table *t = moda_table_create(">i");
@@ -68,6 +127,8 @@ Test(table, many_rows)
 Test(table, null_is_a_table_that_does_nothing)
 {
     moda_table_row(NULL, "%d", 1);
+    moda_table_cell(NULL, "%d", 1);
+    moda_table_column(NULL, true, "%d", 1);
     moda_table_print(NULL);
     moda_table_destroy(NULL);
 }
