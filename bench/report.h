@@ -13,8 +13,9 @@
 
 /* All runs at or below directory, in byte order of their paths, as
  * [{"run", "config", "epoch" (the last), "decomposition" (or null), "evaluations": [{"name", ...}], "compositions": [{"name", ...}]}].
- * A file that cannot be read is reported in the log and left out. Fails: MODA_ERR_IO (no such
- * directory), MODA_ERR_ARG (no run in it), MODA_ERR_NOMEM. New reference. */
+ * A file or folder that cannot be read is reported in the log and left out. A file
+ * belongs to the innermost run around it. Fails: MODA_ERR_IO (no such directory, no run in it),
+ * MODA_ERR_NOMEM. New reference. */
 MODA_MUST_USE moda_status moda_report_collect(const char *directory, json_t **runs);
 
 /* A table on stdout: a column per run, a row per figure. */

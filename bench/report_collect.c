@@ -54,12 +54,14 @@ static moda_status add_named(json_t *run, const char *path, const char *name, co
 {
     moda_status st = MODA_OK;
     json_t *value = ends_with(name, end) ? read_or_warn(path) : NULL;
+    char *own = NULL;
     if (!json_is_object(value)) goto out;
-    MODA_CHECK(json_object_set_new(value, "name", json_stringn(name, strlen(name) - strlen(end))) ==
-                       0 &&
+    own = moda_format("%.*s", (int)(strlen(name) - strlen(end)), name);
+    MODA_CHECK(own && json_object_set_new(value, "name", moda_json_text(own)) == 0 &&
                    json_array_append(json_object_get(run, list), value) == 0,
                MODA_ERR_NOMEM, "out of memory");
 out:
+    free(own);
     json_decref(value);
     return st;
 }
@@ -71,10 +73,12 @@ static moda_status add_file(json_t *run, const char *path, const char *name)
     json_t *value = NULL;
     if (strcmp(name, "metrics.jsonl") == 0) {
         value = last_epoch(path);
-        if (value) json_object_set(run, "epoch", value);
+        MODA_CHECK(!value || json_object_set(run, "epoch", value) == 0, MODA_ERR_NOMEM,
+                   "out of memory");
     } else if (strcmp(name, "decomposition.json") == 0) {
         value = read_or_warn(path);
-        if (value) json_object_set(run, "decomposition", value);
+        MODA_CHECK(!value || json_object_set(run, "decomposition", value) == 0, MODA_ERR_NOMEM,
+                   "out of memory");
     } else {
         MODA_TRY(add_named(run, path, name, ".eval.json", "evaluations"));
         MODA_TRY(add_named(run, path, name, ".compose.json", "compositions"));
@@ -84,8 +88,8 @@ out:
     return st;
 }
 
-/* A folder with a config.json begins a run; whatever lies below it belongs to it. */
-static moda_status begin_run(json_t *runs, const char *path, const char *root)
+/* A folder with a config.json begins a run, *begun (borrowed from runs); else that stays NULL. */
+static moda_status begin_run(json_t *runs, const char *path, const char *root, json_t **begun)
 {
     moda_status st = MODA_OK;
     char *config = moda_format("%s/config.json", path);
@@ -96,12 +100,46 @@ static moda_status begin_run(json_t *runs, const char *path, const char *root)
     if (!json_is_object(value)) goto out;
     const size_t below = strlen(root);
     const char *name = path[below] == '/' && path[below + 1] ? path + below + 1 : path;
-    json_t *run = json_pack("{s:s s:O s:n s:n s:[] s:[]}", "run", name, "config", value, "epoch",
-                            "decomposition", "evaluations", "compositions");
+    json_t *run = json_pack("{s:o s:O s:n s:n s:[] s:[]}", "run", moda_json_text(name), "config",
+                            value, "epoch", "decomposition", "evaluations", "compositions");
     MODA_CHECK(run && json_array_append_new(runs, run) == 0, MODA_ERR_NOMEM, "out of memory");
+    *begun = run;
 out:
     json_decref(value);
     free(config);
+    return st;
+}
+
+/* The run that a file belongs to: that of the innermost folder around it that is one. */
+static json_t *run_around(const FTSENT *f)
+{
+    /* What is above the root level is fts's own and not filled in. */
+    while ((f = f->fts_parent)->fts_level >= FTS_ROOTLEVEL)
+        if (f->fts_pointer) return f->fts_pointer;
+    return NULL;
+}
+
+static moda_status visit(FTSENT *f, json_t *runs, const char *root)
+{
+    moda_status st = MODA_OK;
+    json_t *run = NULL;
+    switch (f->fts_info) {
+    case FTS_D:
+        MODA_TRY(begin_run(runs, f->fts_path, root, &run));
+        f->fts_pointer = run;
+        break;
+    case FTS_F:
+        run = run_around(f);
+        if (run) MODA_TRY(add_file(run, f->fts_path, f->fts_name));
+        break;
+    case FTS_DNR:
+    case FTS_ERR:
+    case FTS_NS:
+        moda_log(MODA_LOG_WARNING, "%s: %s: left out", f->fts_path, strerror(f->fts_errno));
+        break;
+    default: break;
+    }
+out:
     return st;
 }
 
@@ -109,19 +147,8 @@ static moda_status walk(FTS *tree, json_t *runs, const char *root)
 {
     moda_status st = MODA_OK;
     FTSENT *f;
-    size_t depth = 0; /* of the run that files are collected for; 0: none */
-    while ((f = fts_read(tree))) {
-        json_t *run = json_array_get(runs, json_array_size(runs) - 1);
-        if (f->fts_info == FTS_D) {
-            const size_t before = json_array_size(runs);
-            MODA_TRY(begin_run(runs, f->fts_path, root));
-            if (json_array_size(runs) > before) depth = (size_t)f->fts_level + 1;
-        } else if (f->fts_info == FTS_DP && depth == (size_t)f->fts_level + 1) {
-            depth = 0;
-        } else if (f->fts_info == FTS_F && depth && run) {
-            MODA_TRY(add_file(run, f->fts_path, f->fts_name));
-        }
-    }
+    while (errno = 0, (f = fts_read(tree)) != NULL) MODA_TRY(visit(f, runs, root));
+    MODA_CHECK(errno == 0, MODA_ERR_IO, "%s: %s", root, strerror(errno));
 out:
     return st;
 }

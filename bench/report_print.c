@@ -1,53 +1,39 @@
 /* bench/report_print.c - runs as a table. */
 #include "base/table.h"
 #include "bench/report.h"
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { ROW = 4096 };
-
-/* Appends a cell to a row under construction; cells are cut rather than overflow. */
-__attribute__((format(printf, 2, 3))) static void cell(char row[ROW], const char *format, ...)
+/* A cell with a number, "-" where a run does not have it. */
+static void number_cell(moda_table *t, const json_t *value, const char *format)
 {
-    const size_t used = strlen(row);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(row + used, ROW - used, format, arguments);
-    va_end(arguments);
+    char text[64] = "-";
+    if (json_is_number(value)) snprintf(text, sizeof text, format, json_number_value(value));
+    moda_table_cell(t, "%s", text);
 }
 
-/* One figure of every run, at two levels of keys; "-" where a run does not have it. */
+/* One figure of every run, at two levels of keys. */
 static void number_row(moda_table *t, const json_t *runs, const char *label, const char *part,
                        const char *key, const char *format)
 {
-    char row[ROW] = "";
     size_t i;
     json_t *run;
-    cell(row, "%s", label);
+    moda_table_row(t, "%s", label);
     json_array_foreach(runs, i, run)
-    {
-        const json_t *value = json_object_get(json_object_get(run, part), key);
-        char text[64] = "-";
-        if (json_is_number(value)) snprintf(text, sizeof text, format, json_number_value(value));
-        cell(row, "|%s", text);
-    }
-    moda_table_row(t, "%s", row);
+        number_cell(t, json_object_get(json_object_get(run, part), key), format);
 }
 
 static void text_row(moda_table *t, const json_t *runs, const char *label, const char *key)
 {
-    char row[ROW] = "";
     size_t i;
     json_t *run;
-    cell(row, "%s", label);
+    moda_table_row(t, "%s", label);
     json_array_foreach(runs, i, run)
     {
         const char *text = json_string_value(json_object_get(json_object_get(run, "config"), key));
-        cell(row, "|%s", text ? text : "-");
+        moda_table_cell(t, "%s", text ? text : "-");
     }
-    moda_table_row(t, "%s", row);
 }
 
 /* The entry called name in one of a run's lists, NULL if there is none. */
@@ -66,19 +52,11 @@ static const json_t *entry(const json_t *run, const char *list, const char *name
 static void entry_row(moda_table *t, const json_t *runs, const char *list, const char *name,
                       const char *key)
 {
-    char row[ROW] = "";
     size_t i;
     json_t *run;
-    cell(row, "%s, %s", key, name);
+    moda_table_row(t, "%s, %s", key, name);
     json_array_foreach(runs, i, run)
-    {
-        const json_t *value = json_object_get(entry(run, list, name), key);
-        if (json_is_number(value))
-            cell(row, "|%.4f", json_number_value(value));
-        else
-            cell(row, "|-");
-    }
-    moda_table_row(t, "%s", row);
+        number_cell(t, json_object_get(entry(run, list, name), key), "%.4f");
 }
 
 /* A row for each name in any run's list, once, in order of first appearance. */
@@ -101,12 +79,11 @@ static void entry_rows(moda_table *t, const json_t *runs, const char *list, cons
 
 void moda_report_print(const json_t *runs)
 {
-    char heads[ROW] = "figure";
     size_t i;
     json_t *run;
+    moda_table *t = moda_table_create("figure");
     json_array_foreach(runs, i, run)
-        cell(heads, "|>%s", json_string_value(json_object_get(run, "run")));
-    moda_table *t = moda_table_create(heads);
+        moda_table_column(t, true, "%s", json_string_value(json_object_get(run, "run")));
     text_row(t, runs, "network", "model");
     text_row(t, runs, "data", "data");
     text_row(t, runs, "method", "method");

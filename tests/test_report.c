@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const char *root;
 
@@ -66,6 +68,71 @@ Test(report, folder_itself_can_be_the_run)
     cr_assert(eq(sz, json_array_size(runs), 1));
     cr_expect(
         eq(i64, json_integer_value(json_object_get(json_object_get(run, "epoch"), "epoch")), 7));
+    json_decref(runs);
+}
+
+/* Files of the outer run come before and after the inner one. */
+Test(report, run_inside_a_run)
+{
+    json_t *runs = NULL;
+    put("a", "config.json", "{}");
+    put("a", "a.eval.json", "{\"accuracy\": 1}");
+    put("a/inner", "config.json", "{}");
+    put("a/inner/deep", "b.eval.json", "{\"accuracy\": 1}");
+    put("a/yak", "c.eval.json", "{\"accuracy\": 1}");
+    put("a", "z.eval.json", "{\"accuracy\": 1}");
+    put("b", "d.eval.json", "{\"accuracy\": 1}"); /* of no run */
+    cr_assert(eq(int, moda_report_collect(root, &runs), MODA_OK), "%s", moda_last_error());
+    cr_assert(eq(sz, json_array_size(runs), 2));
+    const char *const names[2][3] = {{"a", "c", "z"}, {"b"}};
+    const size_t counts[2] = {3, 1};
+    for (size_t r = 0; r < 2; r++) {
+        const json_t *list = json_object_get(json_array_get(runs, r), "evaluations");
+        cr_assert(eq(sz, json_array_size(list), counts[r]), "run %zu", r);
+        for (size_t i = 0; i < counts[r]; i++) {
+            const json_t *name = json_object_get(json_array_get(list, i), "name");
+            cr_expect(eq(str, (char *)json_string_value(name), (char *)names[r][i]), "run %zu", r);
+        }
+    }
+    json_decref(runs);
+}
+
+/* A folder may be called anything. */
+Test(report, names_that_are_no_utf_8_or_no_line)
+{
+    json_t *runs = NULL;
+    put("M\xFCtze|a\nb", "config.json", "{\"model\": \"lenet5\"}");
+    put("M\xFCtze|a\nb", "\xFF.eval.json", "{\"accuracy\": 0.5}");
+    cr_assert(eq(int, moda_report_collect(root, &runs), MODA_OK), "%s", moda_last_error());
+    test_capture(STDOUT_FILENO);
+    moda_report_print(runs);
+    char *text = test_captured();
+    cr_expect(ne(ptr, strstr(text, "  M\xEF\xBF\xBDtze|a?b\n"), NULL), "%s", text);
+    cr_expect(ne(ptr, strstr(text, "\naccuracy, \xEF\xBF\xBD             0.5000\n"), NULL), "%s",
+              text);
+    free(text);
+    json_decref(runs);
+}
+
+/* Root may read everything: so the user is another one for a while. */
+Test(report, folder_that_cannot_be_read_is_left_out)
+{
+    json_t *runs = NULL;
+    put("a", "config.json", "{}");
+    put("a/closed", "few.eval.json", "{\"accuracy\": 1}");
+    const char *closed = test_path("a/closed");
+    cr_assert(eq(int, chmod(root, 0755) | chmod(closed, 0), 0));
+    test_capture(STDERR_FILENO);
+    const bool is_root = geteuid() == 0;
+    if (is_root) cr_assert(eq(int, seteuid(65534), 0));
+    const moda_status st = moda_report_collect(root, &runs);
+    if (is_root) cr_assert(eq(int, seteuid(0), 0));
+    cr_assert(eq(int, chmod(closed, 0755), 0));
+    char *text = test_captured();
+    cr_assert(eq(int, st, MODA_OK), "%s", moda_last_error());
+    cr_expect(eq(sz, json_array_size(runs), 1));
+    cr_expect(ne(ptr, strstr(text, "a/closed: Permission denied"), NULL), "%s", text);
+    free(text);
     json_decref(runs);
 }
 
