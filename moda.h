@@ -30,6 +30,7 @@
 #include "engine/evaluate.h"
 #include "engine/executor.h"
 #include "engine/model.h"
+#include "engine/model_data.h"
 #include "engine/net.h"
 #include "engine/plan.h"
 #include "engine/run.h"

@@ -43,6 +43,8 @@ moda_status moda_data_options_open(const moda_data_options *data, uint64_t seed,
     *dataset = NULL;
     MODA_CHECK(data->spec, MODA_ERR_ARG,
                "--data is missing: name a data set, as in --data fashion-mnist");
+    MODA_CHECK(!data->relabel || data->classes.n, MODA_ERR_ARG,
+               "--relabel numbers the classes of --classes: give that, too");
     MODA_TRY(moda_dataset_open(data->spec, &options, dataset));
 out:
     return st;

@@ -117,12 +117,22 @@ out:
     return st;
 }
 
+/* A split without images still has the shape of the data. */
+static void share_shape(moda_images *empty, const moda_images *full)
+{
+    if (empty->n || !full->n) return;
+    empty->channels = full->channels, empty->height = full->height, empty->width = full->width;
+}
+
 /* Measured before padding, which says nothing about the images. */
 static moda_status normalise(const source *s, const moda_dataset_options *o, moda_dataset *d)
 {
     moda_status st = MODA_OK;
     const moda_normalisation wanted = o->normalisation ? o->normalisation : s->normalisation;
     if (wanted == MODA_NORMALISATION_DEFAULT || wanted == MODA_NORMALISATION_MEASURED) {
+        MODA_CHECK(d->train.n, MODA_ERR_ARG,
+                   "%s: no training images to measure the normalisation on: give --normalisation",
+                   d->name);
         moda_images_measure(&d->train, d->mean, d->std);
     } else {
         const constants *known = &published[wanted];
@@ -159,6 +169,8 @@ moda_status moda_dataset_open(const char *spec, const moda_dataset_options *opti
     MODA_TRY(s->read(where, o, d));
     MODA_CHECK(d->train.n < UINT32_MAX && d->test.n < UINT32_MAX, MODA_ERR_UNSUPPORTED,
                "%s: more than %u images", spec, UINT32_MAX - 1);
+    share_shape(&d->train, &d->test);
+    share_shape(&d->test, &d->train);
     MODA_TRY(normalise(s, o, d));
     MODA_TRY(moda_dataset_select(d, spec, o));
     *dataset = d, d = NULL; /* handed over */

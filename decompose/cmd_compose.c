@@ -4,6 +4,7 @@
 #include "base/table.h"
 #include "decompose/commands.h"
 #include "decompose/compose.h"
+#include "decompose/decomposition.h"
 #include "decompose/metrics.h"
 #include "decompose/slice.h"
 #include "numa/threads.h"
@@ -38,8 +39,10 @@ static moda_status check(const settings *s)
 {
     moda_status st = MODA_OK;
     MODA_CHECK(s->classes.n > 0, MODA_ERR_ARG,
-               "compose: --classes is missing: the classes' numbers, as in 0,3,5");
-    MODA_CHECK(s->out, MODA_ERR_ARG, "compose: --out is missing: the file for the network");
+               "--classes is missing: the classes' numbers, as in 0,3,5");
+    MODA_CHECK(s->out, MODA_ERR_ARG, "--out is missing: the file for the network");
+    MODA_TRY(moda_check_distinct("out", s->out, s->directory, moda_decomposition_files));
+    MODA_TRY(moda_check_distinct("json", s->common.json, s->directory, moda_decomposition_files));
 out:
     return st;
 }
@@ -87,9 +90,11 @@ static void print_figures(const settings *s, const moda_model *module, const fig
                    moda_human_count(f->model_parameters, b), moda_human_count(f->model_flops, c));
     moda_table_print(table);
     printf("classes");
-    for (size_t k = 0; k < module->net->classes; k++)
-        printf("%s %u%s%s", k ? "," : "", module->class_ids[k], module->class_names[k] ? " " : "",
-               module->class_names[k] ? module->class_names[k] : "");
+    for (size_t k = 0; k < module->net->classes; k++) {
+        char name[256];
+        moda_plain_text(module->class_names[k], name, sizeof name);
+        printf("%s %u%s%s", k ? "," : "", module->class_ids[k], *name ? " " : "", name);
+    }
     printf(": %s\n", s->out);
     moda_table_destroy(table);
 }

@@ -6,7 +6,7 @@
 #include "decompose/checksum.h"
 #include "decompose/commands.h"
 #include "decompose/decomposition.h"
-#include "engine/model.h"
+#include "engine/model_data.h"
 #include "numa/threads.h"
 #include <float.h>
 #include <math.h>
@@ -52,71 +52,22 @@ static void options_table(settings *s, moda_option *data, moda_option *common,
 static moda_status check(const settings *s)
 {
     moda_status st = MODA_OK;
-    MODA_CHECK(!isnan(s->tau), MODA_ERR_ARG, "decompose: --tau is missing: 0.9, for example");
-    MODA_CHECK(s->out, MODA_ERR_ARG, "decompose: --out is missing: the folder for the modules");
+    MODA_CHECK(!isnan(s->tau), MODA_ERR_ARG, "--tau is missing: 0.9, for example");
+    MODA_CHECK(s->out, MODA_ERR_ARG, "--out is missing: the folder for the modules");
+    MODA_TRY(moda_check_distinct("json", s->common.json, s->out, moda_decomposition_files));
     MODA_CHECK(s->data.spec || s->rates, MODA_ERR_ARG,
-               "decompose: --data is missing: the data that the model was trained on, or give "
+               "--data is missing: the data that the model was trained on, or give "
                "stored rates with --rates");
 out:
     return st;
 }
 
-/* Images of a folder are resized to what the model takes, unless the call says otherwise. */
-static moda_status open_data(const settings *s, moda_shape input, moda_dataset **data)
-{
-    moda_status st = MODA_OK;
-    moda_data_options options = s->data; /* borrows the class list */
-    bool folder = strncmp(options.spec, "folder:", 7) == 0;
-    if (folder && options.image_size == 0 && input.h == input.w) options.image_size = input.h;
-    MODA_TRY(moda_data_options_open(&options, s->common.seed, data));
-out:
-    return st;
-}
-
-/* NAME:W.safetensors; a model file may have a colon in its name too. */
-static bool is_bare(const char *model)
-{
-    return strchr(model, ':') != NULL && !moda_is_file(model);
-}
-
-/* *data stays NULL where nothing needs it. */
+/* *data stays NULL where stored rates stand for it. */
 static moda_status open_inputs(const settings *s, moda_dataset **data, moda_model **model)
 {
-    moda_status st = MODA_OK;
-    moda_net_defaults defaults = {0};
-    if (is_bare(s->model)) { /* bare weights take input and classes from the data */
-        if (s->data.spec) {
-            MODA_TRY(open_data(s, defaults.input, data));
-            const moda_images *images = &(*data)->train;
-            defaults.input = (moda_shape){images->channels, images->height, images->width};
-            defaults.classes = (*data)->classes;
-        }
-        MODA_TRY(moda_model_open(s->model, defaults, model));
-        if (*data) MODA_TRY(moda_model_describe_data(*model, *data));
-    } else {
-        MODA_TRY(moda_model_open(s->model, defaults, model));
-        if (!s->rates) MODA_TRY(open_data(s, (*model)->net->input, data));
-    }
-out:
-    return st;
-}
-
-/* Rates of the model's classes in data of other classes would be rates of something else. */
-static moda_status check_classes(const settings *s, const moda_dataset *data,
-                                 const moda_model *model)
-{
-    moda_status st = MODA_OK;
-    size_t outputs = model->net->classes;
-    MODA_CHECK(model->module || data->classes == outputs, MODA_ERR_ARG,
-               "decompose: %s has %zu classes, but %s was trained on %zu: give the data (and "
-               "--classes) that it was trained with",
-               s->data.spec, data->classes, s->model, outputs);
-    for (size_t k = 0; k < outputs; k++)
-        MODA_CHECK(model->class_ids[k] < data->classes, MODA_ERR_ARG,
-                   "decompose: %s knows class %u, but %s has %zu classes", s->model,
-                   model->class_ids[k], s->data.spec, data->classes);
-out:
-    return st;
+    return s->data.spec
+               ? moda_model_data_open(s->model, &s->data, s->common.seed, false, model, data)
+               : moda_model_open(s->model, (moda_net_defaults){0}, model);
 }
 
 static moda_status get_rates(const settings *s, const moda_dataset *data, const moda_model *model,
@@ -131,27 +82,12 @@ static moda_status get_rates(const settings *s, const moda_dataset *data, const 
                    "%s: measured on other weights than those of %s: measure them again with --data",
                    s->rates, s->model);
     } else {
-        MODA_TRY(check_classes(s, data, model));
         MODA_TRY(moda_rates_measure(model, &data->train, s->batch_size, s->data.spec, &r));
     }
     r->weights = checksum; /* rates of another program: the caller says that they fit */
     *rates = r, r = NULL;
 out:
     moda_rates_destroy(r);
-    return st;
-}
-
-/* Asked before the pass over the data, not found out after it. */
-static moda_status check_folder(const char *directory)
-{
-    moda_status st = MODA_OK;
-    char *path = moda_format("%s/decomposition.json", directory);
-    MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory: %s", directory);
-    if (moda_is_directory(directory)) MODA_TRY(moda_check_writable(path));
-    MODA_CHECK(!moda_is_file(directory), MODA_ERR_IO,
-               "%s: is a file: --out names the folder for the modules", directory);
-out:
-    free(path);
     return st;
 }
 
@@ -184,7 +120,7 @@ static moda_status decompose(const settings *s)
     moda_masks *masks = NULL;
     moda_decomposition *d = NULL;
     json_t *report = NULL;
-    MODA_TRY(check_folder(s->out));
+    MODA_TRY(moda_check_folder(s->out));
     MODA_TRY(open_inputs(s, &data, &model));
     MODA_TRY(get_rates(s, data, model, &rates));
     MODA_TRY(moda_masks_from_rates(model->net, rates, s->tau, s->min_active, &masks));

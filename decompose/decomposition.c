@@ -77,9 +77,7 @@ static json_t *module_json(const moda_decomposition *d, const moda_module_figure
 {
     json_t *object = json_object();
     int bad = json_object_set_new(object, "class", json_integer((json_int_t)m->class_number));
-    /* A folder's name can be any bytes, JSON takes only UTF-8. */
-    json_t *name = m->name ? json_string(m->name) : NULL;
-    bad |= json_object_set_new(object, "name", name ? name : json_null());
+    bad |= json_object_set_new(object, "name", moda_json_text(m->name));
     bad |= json_object_set_new(object, "neurons", json_integer((json_int_t)m->neurons));
     bad |= json_object_set_new(object, "parameters", json_integer((json_int_t)m->parameters));
     bad |= json_object_set_new(

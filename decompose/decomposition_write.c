@@ -13,6 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const char *const moda_decomposition_files[] = {"model.safetensors",   "rates.safetensors",
+                                                "masks.safetensors",   "decomposition.json",
+                                                "class-*.safetensors", NULL};
+
 static moda_status remove_file(const char *directory, const char *name)
 {
     moda_status st = MODA_OK;

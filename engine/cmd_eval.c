@@ -6,6 +6,7 @@
 #include "datasets/data_options.h"
 #include "engine/commands.h"
 #include "engine/evaluate.h"
+#include "engine/model_data.h"
 #include "numa/threads.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,22 +72,9 @@ static moda_status choose_outputs(eval_command *c)
         for (size_t i = 0; i < wanted.n; i++)
             if (wanted.values[i] == m->class_ids[k]) c->outputs.values[c->outputs.n++] = k;
     MODA_CHECK(c->outputs.n == wanted.n, MODA_ERR_ARG,
-               "--classes: %s has outputs for %zu of these %zu classes: leave out the others",
+               "--classes: %s has outputs for only %zu of these %zu classes: ask for classes that "
+               "it knows",
                c->spec, c->outputs.n, wanted.n);
-out:
-    return st;
-}
-
-/* A module or composed network is judged on its own classes only: others are left out of the data. */
-static moda_status own_classes(eval_command *c)
-{
-    moda_status st = MODA_OK;
-    moda_sizes *classes = &c->data_options.classes;
-    const moda_model *m = c->model;
-    if (!m->module || classes->n) goto out;
-    MODA_ALLOC(classes->values, m->net->classes * sizeof *classes->values);
-    for (classes->n = 0; classes->n < m->net->classes; classes->n++)
-        classes->values[classes->n] = m->class_ids[classes->n];
 out:
     return st;
 }
@@ -95,20 +83,11 @@ static moda_status prepare(eval_command *c)
 {
     moda_status st = MODA_OK;
     size_t threads;
-    const bool bare = !moda_is_file(c->spec);
+    MODA_CHECK(c->data_options.per_class == 0 || c->split == TRAIN, MODA_ERR_ARG,
+               "--per-class takes training samples: add --split train");
     MODA_TRY(moda_threads_set(c->common.threads, &threads));
-    if (bare) { /* input and classes come from the data */
-        MODA_TRY(moda_data_options_open(&c->data_options, c->common.seed, &c->data));
-        const moda_images *x = &c->data->train;
-        MODA_TRY(moda_model_open(
-            c->spec, (moda_net_defaults){{x->channels, x->height, x->width}, c->data->classes},
-            &c->model));
-    } else {
-        MODA_TRY(moda_model_open(c->spec, (moda_net_defaults){{0, 0, 0}, 0}, &c->model));
-        MODA_TRY(own_classes(c));
-        MODA_TRY(moda_data_options_open(&c->data_options, c->common.seed, &c->data));
-    }
-    if (c->model->std[0] == 0) MODA_TRY(moda_model_describe_data(c->model, c->data));
+    MODA_TRY(
+        moda_model_data_open(c->spec, &c->data_options, c->common.seed, true, &c->model, &c->data));
     c->images = c->split == TEST ? c->data->test : c->data->train;
     if (c->limit && c->limit < c->images.n) c->images.n = c->limit;
     if (c->batch_size > c->images.n && c->images.n) c->batch_size = c->images.n;
@@ -142,9 +121,17 @@ out:
     return st;
 }
 
-static const char *class_name(const eval_command *c, size_t output)
+static double accuracy(size_t correct, size_t samples)
 {
-    return c->model->class_names[output] ? c->model->class_names[output] : "";
+    return (double)correct / (double)samples;
+}
+
+static json_t *class_json(const eval_command *c, size_t k)
+{
+    return json_pack("{s:I s:o s:I s:I s:f}", "class", (json_int_t)c->model->class_ids[k], "name",
+                     moda_json_text(c->model->class_names[k]), "samples", (json_int_t)c->samples[k],
+                     "correct", (json_int_t)c->correct[k], "accuracy",
+                     accuracy(c->correct[k], c->samples[k]));
 }
 
 static moda_status write_json(const eval_command *c)
@@ -154,19 +141,13 @@ static moda_status write_json(const eval_command *c)
     json_t *json = NULL;
     for (size_t k = 0; k < c->model->net->classes; k++)
         if (c->samples[k])
-            MODA_CHECK(
-                json_array_append_new(
-                    classes,
-                    json_pack("{s:I s:s s:I s:I s:f}", "class", (json_int_t)c->model->class_ids[k],
-                              "name", class_name(c, k), "samples", (json_int_t)c->samples[k],
-                              "correct", (json_int_t)c->correct[k], "accuracy",
-                              (double)c->correct[k] / (double)c->samples[k])) == 0,
-                MODA_ERR_NOMEM, "out of memory");
-    json = json_pack("{s:s s:s s:s s:I s:I s:f s:f s:O}", "model", c->spec, "data",
-                     c->data_options.spec, "split", splits[c->split], "samples",
+            MODA_CHECK(json_array_append_new(classes, class_json(c, k)) == 0, MODA_ERR_NOMEM,
+                       "out of memory");
+    json = json_pack("{s:o s:o s:s s:I s:I s:f s:f s:O}", "model", moda_json_text(c->spec), "data",
+                     moda_json_text(c->data_options.spec), "split", splits[c->split], "samples",
                      (json_int_t)c->result.samples, "correct", (json_int_t)c->result.correct,
-                     "accuracy", (double)c->result.correct / (double)c->result.samples,
-                     "cross_entropy", c->result.cross_entropy, "classes", classes);
+                     "accuracy", accuracy(c->result.correct, c->result.samples), "cross_entropy",
+                     c->result.cross_entropy, "classes", classes);
     MODA_CHECK(json, MODA_ERR_NOMEM, "out of memory");
     MODA_TRY(moda_json_write(c->common.json, json));
 out:
@@ -180,9 +161,9 @@ static void print_result(const eval_command *c)
     moda_table *t = moda_table_create(">class|name|>samples|>correct|>accuracy");
     for (size_t k = 0; k < c->model->net->classes; k++)
         if (c->samples[k])
-            moda_table_row(t, "%u|%s|%zu|%zu|%.4f", c->model->class_ids[k], class_name(c, k),
-                           c->samples[k], c->correct[k],
-                           (double)c->correct[k] / (double)c->samples[k]);
+            moda_table_row(t, "%u|%s|%zu|%zu|%.4f", c->model->class_ids[k],
+                           c->model->class_names[k] ? c->model->class_names[k] : "", c->samples[k],
+                           c->correct[k], (double)c->correct[k] / (double)c->samples[k]);
     moda_table_row(t, "all||%zu|%zu|%.4f", c->result.samples, c->result.correct,
                    (double)c->result.correct / (double)c->result.samples);
     moda_table_print(t);

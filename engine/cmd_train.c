@@ -7,6 +7,7 @@
 #include "base/table.h"
 #include "datasets/data_options.h"
 #include "engine/commands.h"
+#include "engine/quote_internal.h"
 #include "engine/run.h"
 #include "engine/trainer.h"
 #include "numa/threads.h"
@@ -99,6 +100,8 @@ static moda_status parse(const moda_command *self, int argc, char **argv, train_
     MODA_CHECK(c->model_name, MODA_ERR_ARG,
                "--model is missing: name a network, as in --model lenet5");
     MODA_CHECK(c->out, MODA_ERR_ARG, "--out is missing: name a folder for the results");
+    MODA_TRY(moda_check_folder(c->out));
+    MODA_TRY(moda_check_distinct("json", c->common.json, c->out, moda_run_files));
     MODA_CHECK(
         c->method == MODA || (isnan(c->alpha) && isnan(c->beta) && isnan(c->gamma)), MODA_ERR_ARG,
         "--alpha, --beta and --gamma mean nothing to --method standard: drop them or use moda");
@@ -109,6 +112,26 @@ static moda_status parse(const moda_command *self, int argc, char **argv, train_
     o->augment = !c->no_augment, o->shuffle = !c->no_shuffle;
     o->convolution = c->convolution ? MODA_CONVOLUTION_DIRECT : MODA_CONVOLUTION_AUTO;
     o->seed = c->common.seed;
+out:
+    return st;
+}
+
+/* Layer by layer: as many values in other shapes would be nonsense. */
+static moda_status check_same_shapes(const train_command *c, const moda_model *other)
+{
+    moda_status st = MODA_OK;
+    const moda_parameter_list *a = &other->parameters, *b = &c->model->parameters;
+    MODA_CHECK(a->count == b->count, MODA_ERR_ARG,
+               "%s: network %s has %zu tensors, --model %s has %zu", c->init, other->net->name,
+               a->count, c->model_name, b->count);
+    for (size_t i = 0; i < a->count; i++) {
+        const moda_parameter *p = &a->items[i], *q = &b->items[i];
+        MODA_CHECK(p->role == q->role && p->rank == q->rank &&
+                       memcmp(p->shape, q->shape, p->rank * sizeof *p->shape) == 0,
+                   MODA_ERR_ARG, "%s: %s of network %s is %s, --model %s has %s of %s", c->init,
+                   p->name, other->net->name, MODA_QUOTE_SHAPE(p->rank, p->shape), c->model_name,
+                   q->name, MODA_QUOTE_SHAPE(q->rank, q->shape));
+    }
 out:
     return st;
 }
@@ -126,9 +149,7 @@ static moda_status init_weights(train_command *c, moda_net_defaults defaults)
         MODA_TRY(moda_model_read_weights(c->model, file));
     } else {
         MODA_TRY(moda_model_open(c->init, defaults, &other));
-        MODA_CHECK(other->parameters.elements == c->model->parameters.elements, MODA_ERR_ARG,
-                   "%s: network %s has %zu values, --model %s has %zu", c->init, other->net->name,
-                   other->parameters.elements, c->model_name, c->model->parameters.elements);
+        MODA_TRY(check_same_shapes(c, other));
         memcpy(c->model->values, other->values, other->parameters.elements * sizeof *other->values);
     }
 out:
@@ -159,34 +180,44 @@ static moda_status make_config(train_command *c)
 {
     moda_status st = MODA_OK;
     const moda_train_options *o = &c->options;
+    const moda_data_options *d = &c->data_options;
+    const moda_modular_weights w = o->modular ? o->weights : (moda_modular_weights){0, 0, 0};
     char *description = NULL;
+    bool whole = true;
     MODA_TRY(moda_net_print(c->model->net, &description));
-    c->config = json_pack(
-        "{s:s s:s s:s s:o s:b s:o s:I s:I s:o s:o s:o s:o s:o s:o s:s s:s s:o s:I s:b s:b s:I s:I "
-        "s:s s:s}",
-        "model", c->model_name, "data", c->data_options.spec, "method", methods[c->method],
-        "classes", moda_json_sizes(c->data_options.classes.values, c->data_options.classes.n),
-        "relabel", (int)c->data_options.relabel, "per_class",
-        moda_json_number(c->data_options.per_class), "epochs", (json_int_t)o->epochs, "batch_size",
-        (json_int_t)o->batch_size, "lr", moda_json_number(o->sgd.learning_rate), "momentum",
-        moda_json_number(o->sgd.momentum), "weight_decay", moda_json_number(o->sgd.weight_decay),
-        "alpha", moda_json_number(o->modular ? o->weights.affinity : 0), "beta",
-        moda_json_number(o->modular ? o->weights.dispersion : 0), "gamma",
-        moda_json_number(o->modular ? o->weights.compactness : 0), "precision", "f32",
-        "convolution", convolutions[c->convolution], "init",
-        c->init ? json_string(c->init) : json_null(), "max_steps", (json_int_t)o->max_steps,
-        "augment", (int)o->augment, "shuffle", (int)o->shuffle, "image_size",
-        (json_int_t)c->data_options.image_size, "seed", (json_int_t)o->seed, "kernels",
-        moda_isa_name(moda_isa_best()), "description", description);
-    MODA_CHECK(c->config, MODA_ERR_NOMEM, "out of memory");
-    MODA_CHECK(json_object_set_new(
-                   c->config, "normalisation",
-                   json_string(moda_normalisation_names[c->data_options.normalisation])) == 0,
-               MODA_ERR_NOMEM, "out of memory");
-    MODA_CHECK(json_object_set_new(c->config, "threads", json_integer((json_int_t)c->threads)) ==
-                       0 &&
-                   (c->epochs = json_array()) != NULL,
-               MODA_ERR_NOMEM, "out of memory");
+    MODA_CHECK((c->config = json_object()) != NULL, MODA_ERR_NOMEM, "out of memory");
+    const struct {
+        const char *key;
+        json_t *value;
+    } entries[] = {{"model", moda_json_text(c->model_name)},
+                   {"data", moda_json_text(d->spec)},
+                   {"classes", moda_json_sizes(d->classes.values, d->classes.n)},
+                   {"relabel", json_boolean(d->relabel)},
+                   {"per_class", moda_json_number(d->per_class)},
+                   {"image_size", json_integer((json_int_t)d->image_size)},
+                   {"normalisation", json_string(moda_normalisation_names[d->normalisation])},
+                   {"method", json_string(methods[c->method])},
+                   {"alpha", moda_json_number(w.affinity)},
+                   {"beta", moda_json_number(w.dispersion)},
+                   {"gamma", moda_json_number(w.compactness)},
+                   {"epochs", json_integer((json_int_t)o->epochs)},
+                   {"max_steps", json_integer((json_int_t)o->max_steps)},
+                   {"batch_size", json_integer((json_int_t)o->batch_size)},
+                   {"lr", moda_json_number(o->sgd.learning_rate)},
+                   {"momentum", moda_json_number(o->sgd.momentum)},
+                   {"weight_decay", moda_json_number(o->sgd.weight_decay)},
+                   {"augment", json_boolean(o->augment)},
+                   {"shuffle", json_boolean(o->shuffle)},
+                   {"init", moda_json_text(c->init)},
+                   {"seed", json_integer((json_int_t)o->seed)},
+                   {"threads", json_integer((json_int_t)c->threads)},
+                   {"precision", json_string("f32")},
+                   {"convolution", json_string(convolutions[c->convolution])},
+                   {"kernels", json_string(moda_isa_name(moda_isa_best()))},
+                   {"description", json_string(description)}};
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
+        whole &= json_object_set_new(c->config, entries[i].key, entries[i].value) == 0;
+    MODA_CHECK(whole, MODA_ERR_NOMEM, "out of memory");
 out:
     free(description);
     return st;
@@ -280,6 +311,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     if (help) goto out;
     MODA_TRY(prepare(&c));
     MODA_TRY(make_config(&c));
+    MODA_CHECK((c.epochs = json_array()) != NULL, MODA_ERR_NOMEM, "out of memory");
     say_what_comes(&c);
     MODA_TRY(moda_run_create(c.out, c.config, c.log_steps, &c.run));
     MODA_TRY(moda_trainer_run(c.trainer,

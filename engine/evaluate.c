@@ -131,6 +131,11 @@ moda_status moda_evaluate(moda_executor *executor, const moda_model *model,
         if (label) moda_progress_update(&progress, done, NULL);
     }
     if (label) moda_progress_end(&progress);
+    MODA_CHECK(
+        isfinite(j.loss), MODA_ERR_NUMERIC,
+        "network %s: an output is not finite (NaN or infinite): its weights are broken or its "
+        "training diverged",
+        model->net->name);
     result->cross_entropy = result->samples ? j.loss / (double)result->samples : 0;
 out:
     free(labels);

@@ -30,7 +30,8 @@ typedef struct moda_evaluation {
  *   logits   [images->n, model->net->classes] written; NULL: not wanted
  *   per_output_samples, per_output_correct  [model->net->classes] counts; NULL: not wanted
  *   label    of the progress bar; NULL: none
- * Fails: MODA_ERR_ARG (no images, or of another shape than the network's input). */
+ * Fails: MODA_ERR_ARG (no images, or of another shape than the network's input), MODA_ERR_NUMERIC (an
+ * output is NaN or infinite: an accuracy would mean nothing). */
 MODA_MUST_USE moda_status moda_evaluate(moda_executor *executor, const moda_model *model,
                                         const moda_images *images, moda_sizes outputs,
                                         float *logits, size_t *per_output_samples,

@@ -70,7 +70,11 @@ MODA_MUST_USE moda_status moda_workspace_create(moda_executor *const *executors,
                                                 moda_workspace **workspace);
 void moda_workspace_destroy(moda_workspace *workspace);
 
-/* Bytes that the plan needs, and what they would be if no two buffers shared memory. */
+size_t moda_workspace_bytes(const moda_workspace *workspace);
+
+/* Bytes of an executor's own: input, logits, activation vectors; they come on top of the workspace. */
+size_t moda_executor_own_bytes(const moda_executor *executor);
+/* Bytes of both that this executor needs, and what they would be if no two buffers shared memory. */
 size_t moda_executor_bytes(const moda_executor *executor);
 size_t moda_executor_bytes_unshared(const moda_executor *executor);
 size_t moda_weights_bytes(const moda_weights *weights);

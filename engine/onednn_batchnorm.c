@@ -15,7 +15,7 @@ static size_t following_relu(const moda_net *net, size_t layer)
 
 static moda_batchnorm normalisation(const moda_step *step)
 {
-    return (moda_batchnorm){.map = step->map, .eps = step->factor[0], .relu = step->flag};
+    return (moda_batchnorm){.map = step->map, .eps = step->eps, .relu = step->relu};
 }
 
 /* ---- steps; at[] in the order that the functions below name the buffers ---- */
@@ -26,7 +26,7 @@ static void run_training(const moda_step *step, void *const *at)
 {
     const moda_batchnorm b = normalisation(step);
     const double n = (double)b.map.n * (double)b.map.hw;
-    const float unbiased = n > 1 ? (float)(n / (n - 1)) : 1, momentum = step->factor[1];
+    const float unbiased = n > 1 ? (float)(n / (n - 1)) : 1, momentum = step->momentum;
     const float *mean = at[MEAN], *variance = at[VARIANCE];
     float *running_mean = at[RUNNING_MEAN], *running_variance = at[RUNNING_VARIANCE];
     moda_batchnorm_statistics(&b, at[X], at[SCRATCH], at[MEAN], at[VARIANCE]);
@@ -98,11 +98,20 @@ static moda_status add_step(moda_executor *e, size_t layer, moda_step_kernel ker
     moda_step *step;
     MODA_TRY(moda_program_kernel(&e->program, l->name, kernel, count, buffers, &step));
     step->map = map;
-    step->flag = e->states[layer].fused;
-    step->factor[0] = (float)l->eps;
-    step->factor[1] = (float)l->momentum;
+    step->relu = e->states[layer].fused;
+    step->eps = (float)l->eps;
+    step->momentum = (float)l->momentum;
 out:
     return st;
+}
+
+/* The tracked layer whose ReLU this batch norm applies, and whose activation vectors it takes along;
+ * MODA_NONE: none, or a ReLU that gives the logits and is not tracked. */
+static size_t taken_along(const moda_executor *e, size_t layer)
+{
+    return e->states[layer].fused && e->options.modular
+               ? moda_tracked_index(e->net, following_relu(e->net, layer))
+               : MODA_NONE;
 }
 
 /* A layout as the kernels see it. Where they do not know it (nhwc), that is plain nchw, which *known
@@ -167,9 +176,9 @@ moda_status moda_batchnorm_compile_forward(moda_executor *e, size_t layer)
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE, vector, &b[MEAN]));
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE, vector, &b[VARIANCE]));
     s->mean = b[MEAN], s->variance = b[VARIANCE];
-    const bool activation = s->fused && e->options.modular;
-    if (activation) b[ACTIVATION] = e->activation[moda_tracked_index(e->net, relu)];
-    MODA_TRY(add_step(e, layer, run_training, ACTIVATION + (activation ? 1 : 0), b, map));
+    const size_t t = taken_along(e, layer);
+    if (t != MODA_NONE) b[ACTIVATION] = e->activation[t];
+    MODA_TRY(add_step(e, layer, run_training, ACTIVATION + (t != MODA_NONE), b, map));
 out:
     return st;
 }
@@ -179,7 +188,7 @@ moda_status moda_batchnorm_compile_backward(moda_executor *e, size_t layer)
     moda_status st = MODA_OK;
     const moda_value *out = &e->values[layer];
     const moda_layer_state *s = &e->states[layer];
-    const bool activation = s->fused && e->options.modular;
+    const size_t t = taken_along(e, layer);
     moda_map_shape map;
     size_t b[D_ACTIVATION + 1];
     bool known;
@@ -191,10 +200,8 @@ moda_status moda_batchnorm_compile_backward(moda_executor *e, size_t layer)
     MODA_TRY(gradient_buffer(e, layer, MODA_BIAS, &b[D_SHIFT]));
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
                                  moda_batchnorm_scratch(map) * sizeof(float), &b[SCRATCH]));
-    if (activation)
-        b[D_ACTIVATION] =
-            e->d_activation[moda_tracked_index(e->net, following_relu(e->net, layer))];
-    MODA_TRY(add_step(e, layer, run_backward, D_ACTIVATION + (activation ? 1 : 0), b, map));
+    if (t != MODA_NONE) b[D_ACTIVATION] = e->d_activation[t];
+    MODA_TRY(add_step(e, layer, run_backward, D_ACTIVATION + (t != MODA_NONE), b, map));
     if (!moda_gradient_unwanted(e, e->net->layers[layer].input[0]))
         MODA_TRY(
             moda_gradient_done(e, e->net->layers[layer].input[0], &out->layout, out->gradient));

@@ -3,19 +3,6 @@
 
 /* ---- ReLU: in place wherever nobody else reads its input ---- */
 
-static moda_status relu_primitive(moda_executor *e, size_t layer, const_dnnl_op_desc_t op,
-                                  const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *desc)
-{
-    moda_status st = MODA_OK;
-    dnnl_primitive_attr_t attributes = NULL;
-    MODA_TRY(moda_attributes(&attributes));
-    MODA_DNNL(dnnl_primitive_desc_create(desc, op, attributes, e->weights->engine, hint), "ReLU",
-              e->net->layers[layer].name);
-out:
-    dnnl_primitive_attr_destroy(attributes);
-    return st;
-}
-
 moda_status moda_relu_compile_forward(moda_executor *e, size_t layer)
 {
     moda_status st = MODA_OK;
@@ -33,7 +20,7 @@ moda_status moda_relu_compile_forward(moda_executor *e, size_t layer)
     MODA_DNNL(dnnl_eltwise_forward_desc_init(&d, dnnl_forward_training,
                                              dnnl_eltwise_relu_use_dst_for_bwd, &in->layout, 0, 0),
               "ReLU", l->name);
-    MODA_TRY(relu_primitive(e, layer, &d, NULL, &s->forward));
+    MODA_TRY(moda_primitive_desc(e, layer, &d, NULL, "ReLU", &s->forward));
     const moda_argument arguments[] = {{DNNL_ARG_SRC, in->buffer, &in->layout},
                                        {DNNL_ARG_DST, out->buffer, &out->layout}};
     MODA_TRY(
@@ -53,7 +40,7 @@ moda_status moda_relu_compile_backward(moda_executor *e, size_t layer)
         MODA_DNNL(dnnl_eltwise_backward_desc_init(&d, dnnl_eltwise_relu_use_dst_for_bwd,
                                                   &out->layout, &out->layout, 0, 0),
                   "ReLU", l->name);
-        MODA_TRY(relu_primitive(e, layer, &d, e->states[layer].forward, &desc));
+        MODA_TRY(moda_primitive_desc(e, layer, &d, e->states[layer].forward, "ReLU", &desc));
         const moda_argument arguments[] = {{DNNL_ARG_DST, out->buffer, &out->layout},
                                            {DNNL_ARG_DIFF_DST, out->gradient, &out->layout},
                                            {DNNL_ARG_DIFF_SRC, out->gradient, &out->layout}};
@@ -75,17 +62,13 @@ moda_status moda_add_compile_forward(moda_executor *e, size_t layer)
     const moda_layer *l = &e->net->layers[layer];
     const moda_value *a = &e->values[l->input[0]], *b = &e->values[l->input[1]];
     moda_value *out = &e->values[layer];
-    dnnl_primitive_attr_t attributes = NULL;
     dnnl_binary_desc_t d;
     size_t right;
     out->layout = a->layout;
-    MODA_TRY(moda_attributes(&attributes));
     MODA_TRY(moda_in_layout(e, layer, b->buffer, &b->layout, &out->layout, &right));
     MODA_DNNL(dnnl_binary_desc_init(&d, dnnl_binary_add, &out->layout, &out->layout, &out->layout),
               "addition", l->name);
-    MODA_DNNL(dnnl_primitive_desc_create(&e->states[layer].forward, &d, attributes,
-                                         e->weights->engine, NULL),
-              "addition", l->name);
+    MODA_TRY(moda_primitive_desc(e, layer, &d, NULL, "addition", &e->states[layer].forward));
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
                                  dnnl_memory_desc_get_size(&out->layout), &out->buffer));
     const moda_argument arguments[] = {{DNNL_ARG_SRC_0, a->buffer, &out->layout},
@@ -94,7 +77,6 @@ moda_status moda_add_compile_forward(moda_executor *e, size_t layer)
     MODA_TRY(moda_program_primitive(&e->program, e->weights->engine, l->name,
                                     e->states[layer].forward, 3, arguments));
 out:
-    dnnl_primitive_attr_destroy(attributes);
     return st;
 }
 
@@ -109,8 +91,8 @@ moda_status moda_add_compile_backward(moda_executor *e, size_t layer)
     size_t copy;
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE, dnnl_memory_desc_get_size(right),
                                  &copy));
-    MODA_TRY(moda_program_reorder(&e->program, e->weights->engine, l->name, out->gradient,
-                                  &out->layout, copy, right));
+    MODA_TRY(moda_program_reorder(&e->program, e->weights, l->name, out->gradient, &out->layout,
+                                  copy, right));
     if (!moda_gradient_unwanted(e, l->input[0]))
         MODA_TRY(moda_gradient_done(e, l->input[0], &out->layout, out->gradient));
     if (!moda_gradient_unwanted(e, l->input[1]))

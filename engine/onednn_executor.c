@@ -24,6 +24,18 @@ static const layer_compiler compilers[] = {
     [MODA_LAYER_ADD] = {moda_add_compile_forward, moda_add_compile_backward},
 };
 
+moda_status moda_primitive_desc(const moda_executor *e, size_t layer, const_dnnl_op_desc_t op,
+                                const_dnnl_primitive_desc_t hint, const char *what,
+                                dnnl_primitive_desc_t *desc)
+{
+    moda_status st = MODA_OK;
+    MODA_DNNL(
+        dnnl_primitive_desc_create(desc, op, e->weights->attributes, e->weights->engine, hint),
+        what, e->net->layers[layer].name);
+out:
+    return st;
+}
+
 /* ---- what happens at a tracked layer ---- */
 
 static void take_activations(const moda_step *step, void *const *at)
@@ -119,8 +131,8 @@ static moda_status compile_logits(moda_executor *e)
     MODA_TRY(moda_layout_4d(e->options.batch, e->net->layers[last].shape, dnnl_nchw, &plain));
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_OWN, dnnl_memory_desc_get_size(&plain),
                                  &e->logits));
-    MODA_TRY(moda_program_reorder(&e->program, e->weights->engine, e->net->layers[last].name,
-                                  v->buffer, &v->layout, e->logits, &plain));
+    MODA_TRY(moda_program_reorder(&e->program, e->weights, e->net->layers[last].name, v->buffer,
+                                  &v->layout, e->logits, &plain));
 out:
     return st;
 }
@@ -165,16 +177,31 @@ static moda_status measure(moda_executor *e)
     moda_status st = MODA_OK;
     moda_plan_buffer *plan = NULL;
     MODA_ALLOC(plan, e->program.buffer_count * sizeof *plan);
-    MODA_TRY(moda_program_plan(&e->program, plan, &e->bytes));
+    MODA_TRY(moda_program_plan(&e->program, plan, &e->planned));
     for (size_t i = 0; i < e->program.buffer_count; i++) {
-        e->bytes_unshared += e->program.buffers[i].home == MODA_HOME_WORKSPACE ||
-                                     e->program.buffers[i].home == MODA_HOME_OWN
-                                 ? e->program.buffers[i].bytes
-                                 : 0;
-        if (e->program.buffers[i].home == MODA_HOME_OWN) e->bytes += e->program.buffers[i].bytes;
+        const moda_buffer *b = &e->program.buffers[i];
+        if (b->home == MODA_HOME_WORKSPACE) e->bytes_unshared += b->bytes;
+        if (b->home == MODA_HOME_OWN) e->own += b->bytes;
     }
 out:
     free(plan);
+    return st;
+}
+
+/* oneDNN counts elements in 32 bits in places: a batch that goes beyond is refused here, by name. */
+static moda_status check_batch(const moda_net *net, size_t batch)
+{
+    moda_status st = MODA_OK;
+    MODA_CHECK(batch > 0, MODA_ERR_ARG, "a batch of 0 samples: give at least 1");
+    for (size_t i = 0; i < net->layer_count; i++) {
+        const moda_shape s = net->layers[i].shape;
+        const size_t sample =
+            (s.c + 15) / 16 * 16 * s.h * s.w; /* channels are padded to a vector */
+        MODA_CHECK(batch <= INT32_MAX / sample, MODA_ERR_ARG,
+                   "batch size %zu: layer %s would have more than 2^31 elements: use at most %zu",
+                   batch, net->layers[i].name, INT32_MAX / sample);
+    }
+out:
     return st;
 }
 
@@ -184,7 +211,7 @@ moda_status moda_executor_create(moda_weights *weights, const moda_executor_opti
     moda_status st = MODA_OK;
     moda_executor *e = NULL;
     *executor = NULL;
-    MODA_CHECK(options->batch > 0, MODA_ERR_ARG, "a batch of 0 samples: give at least 1");
+    MODA_TRY(check_batch(weights->net, options->batch));
     MODA_ALLOC(e, sizeof *e);
     e->weights = weights, e->net = weights->net, e->options = *options;
     const size_t n = e->net->layer_count;
@@ -238,6 +265,7 @@ static moda_status bind(moda_executor *e, char *workspace)
         case MODA_HOME_VALUE: b->memory = w->values + w->offset[b->parameter]; break;
         case MODA_HOME_GRADIENT: b->memory = w->gradients + w->offset[b->parameter]; break;
         case MODA_HOME_OWN:
+            if (b->memory) break; /* bound before */
             MODA_CHECK((b->memory = aligned_alloc(MODA_PLAN_ALIGNMENT, whole)) != NULL,
                        MODA_ERR_NOMEM, "out of memory: %zu bytes", whole);
             memset(b->memory, 0, whole);
@@ -258,7 +286,7 @@ moda_status moda_workspace_create(moda_executor *const *executors, size_t count,
     *workspace = NULL;
     MODA_ALLOC(w, sizeof *w);
     for (size_t i = 0; i < count; i++)
-        if (executors[i]->bytes > w->bytes) w->bytes = executors[i]->bytes;
+        if (executors[i]->planned > w->bytes) w->bytes = executors[i]->planned;
     MODA_TRY(moda_memory_create(w->bytes, "activations and gradients", &w->memory));
     for (size_t i = 0; i < count; i++) {
         MODA_TRY(moda_weights_allocate(executors[i]->weights));
@@ -277,14 +305,24 @@ void moda_workspace_destroy(moda_workspace *w)
     free(w);
 }
 
+size_t moda_workspace_bytes(const moda_workspace *w)
+{
+    return w->bytes;
+}
+
+size_t moda_executor_own_bytes(const moda_executor *e)
+{
+    return e->own;
+}
+
 size_t moda_executor_bytes(const moda_executor *e)
 {
-    return e->bytes;
+    return e->planned + e->own;
 }
 
 size_t moda_executor_bytes_unshared(const moda_executor *e)
 {
-    return e->bytes_unshared;
+    return e->bytes_unshared + e->own;
 }
 
 size_t moda_executor_batch(const moda_executor *e)

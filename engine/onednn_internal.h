@@ -62,8 +62,8 @@ struct moda_step {
     /* kernels' parameters */
     moda_map_shape map;
     size_t tracked;
-    float factor[2];
-    bool flag;
+    float eps, momentum; /* batch norm */
+    bool relu;
     const moda_executor_options *options;
 };
 
@@ -84,7 +84,7 @@ moda_status moda_program_primitive(moda_program *p, dnnl_engine_t engine, const 
 moda_status moda_program_kernel(moda_program *p, const char *layer, moda_step_kernel kernel,
                                 size_t count, const size_t *buffers, moda_step **step);
 /* Appends a copy from one layout to another. */
-moda_status moda_program_reorder(moda_program *p, dnnl_engine_t engine, const char *layer,
+moda_status moda_program_reorder(moda_program *p, const moda_weights *w, const char *layer,
                                  size_t from, const dnnl_memory_desc_t *from_layout, size_t to,
                                  const dnnl_memory_desc_t *to_layout);
 /* Lifetimes and offsets of the workspace buffers. plan [buffer_count], the caller's. */
@@ -101,7 +101,8 @@ void moda_program_free(moda_program *p);
 struct moda_weights {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
-    const moda_net *net; /* borrowed */
+    dnnl_primitive_attr_t attributes; /* of every primitive: the caller gives the scratchpad */
+    const moda_net *net;              /* borrowed */
     moda_parameter_list parameters;
     dnnl_memory_desc_t *layout;           /* [parameters.count], ndims 0 until a layer has chosen */
     size_t *offset;                       /* [parameters.count] in floats, once allocated */
@@ -144,8 +145,9 @@ struct moda_executor {
     moda_layer_state *states; /* [layer_count] */
     size_t input, logits, d_logits;
     size_t *activation, *d_activation; /* [tracked_count], modular only */
-    size_t bytes, bytes_unshared;
-    uint64_t seen_version; /* of the weights at the last forward */
+    size_t planned, own;               /* bytes in the workspace, and in memory of its own */
+    size_t bytes_unshared;             /* if no two buffers of the workspace shared memory */
+    uint64_t seen_version;             /* of the weights at the last forward */
 };
 
 /* Every layer kind has a pair of these: append the steps and set values[layer] and states[layer];
@@ -165,11 +167,14 @@ moda_status moda_add_compile_backward(moda_executor *e, size_t layer);
 
 /* ---- helpers for those ---- */
 
+/* The first implementation that oneDNN has for an operation. what: for the message. */
+moda_status moda_primitive_desc(const moda_executor *e, size_t layer, const_dnnl_op_desc_t op,
+                                const_dnnl_primitive_desc_t hint, const char *what,
+                                dnnl_primitive_desc_t *desc);
+
 /* f32 layout of a shape: 4-D in the given tag. */
 moda_status moda_layout_4d(size_t n, moda_shape s, dnnl_format_tag_t tag,
                            dnnl_memory_desc_t *layout);
-/* The same shape, to be chosen by oneDNN. */
-dnnl_memory_desc_t moda_layout_any(const dnnl_memory_desc_t *layout);
 /* How losses/activation.h sees a layout: MODA_ERR_INTERNAL if it is none of nchw, nChw8c, nChw16c, nhwc. */
 moda_status moda_layout_map(const dnnl_memory_desc_t *layout, moda_map_shape *map);
 /* buffer in the wanted layout: itself, or a reordered copy. */
@@ -189,11 +194,9 @@ moda_status moda_parameter_gradient_done(moda_executor *e, size_t parameter,
  * it becomes that gradient, or is added to it. */
 moda_status moda_gradient_done(moda_executor *e, size_t layer, const dnnl_memory_desc_t *written,
                                size_t buffer);
-/* Which tracked layer the ReLU `layer` is. */
+/* Which tracked layer the ReLU `layer` is; MODA_NONE: none, as the one that gives the logits. */
 size_t moda_tracked_index(const moda_net *net, size_t layer);
 /* True if nobody needs the gradient by this layer's output: the input. */
 bool moda_gradient_unwanted(const moda_executor *e, size_t layer);
-/* The attributes that every primitive here is made with: scratchpad given by the caller. */
-moda_status moda_attributes(dnnl_primitive_attr_t *attributes);
 
 #endif

@@ -12,15 +12,6 @@ out:
     return st;
 }
 
-dnnl_memory_desc_t moda_layout_any(const dnnl_memory_desc_t *layout)
-{
-    dnnl_memory_desc_t any;
-    /* cannot fail: the dimensions are those of a valid layout */
-    (void)dnnl_memory_desc_init_by_tag(&any, layout->ndims, layout->dims, layout->data_type,
-                                       dnnl_format_tag_any);
-    return any;
-}
-
 moda_status moda_layout_map(const dnnl_memory_desc_t *layout, moda_map_shape *map)
 {
     moda_status st = MODA_OK;
@@ -51,8 +42,8 @@ moda_status moda_in_layout(moda_executor *e, size_t layer, size_t buffer,
     if (dnnl_memory_desc_equal(have, want)) goto out;
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE, dnnl_memory_desc_get_size(want),
                                  result));
-    MODA_TRY(moda_program_reorder(&e->program, e->weights->engine, e->net->layers[layer].name,
-                                  buffer, have, *result, want));
+    MODA_TRY(moda_program_reorder(&e->program, e->weights, e->net->layers[layer].name, buffer, have,
+                                  *result, want));
 out:
     return st;
 }
@@ -84,7 +75,7 @@ moda_status moda_parameter_values(moda_executor *e, size_t parameter,
     MODA_TRY(moda_program_buffer(&e->program,
                                  e->options.training ? MODA_HOME_WORKSPACE : MODA_HOME_OWN,
                                  dnnl_memory_desc_get_size(want), buffer));
-    MODA_TRY(moda_program_reorder(&e->program, e->weights->engine,
+    MODA_TRY(moda_program_reorder(&e->program, e->weights,
                                   e->weights->parameters.items[parameter].name, values, own,
                                   *buffer, want));
     e->program.steps[e->program.count - 1].weights_only = !e->options.training;
@@ -108,64 +99,9 @@ moda_status moda_parameter_gradient_done(moda_executor *e, size_t parameter,
     size_t gradient;
     if (e->program.buffers[buffer].home == MODA_HOME_GRADIENT) goto out;
     MODA_TRY(parameter_buffer(e, parameter, MODA_HOME_GRADIENT, &gradient));
-    MODA_TRY(moda_program_reorder(&e->program, e->weights->engine,
+    MODA_TRY(moda_program_reorder(&e->program, e->weights,
                                   e->weights->parameters.items[parameter].name, buffer, written,
                                   gradient, &e->weights->layout[parameter]));
-out:
-    return st;
-}
-
-/* ---- gradients by activations ---- */
-
-size_t moda_tracked_index(const moda_net *net, size_t layer)
-{
-    size_t t = 0;
-    while (t < net->tracked_count && net->tracked[t] != layer) t++;
-    return t;
-}
-
-bool moda_gradient_unwanted(const moda_executor *e, size_t layer)
-{
-    return e->net->layers[layer].kind == MODA_LAYER_INPUT;
-}
-
-moda_status moda_gradient_done(moda_executor *e, size_t layer, const dnnl_memory_desc_t *written,
-                               size_t buffer)
-{
-    moda_status st = MODA_OK;
-    moda_value *v = &e->values[layer];
-    const char *name = e->net->layers[layer].name;
-    dnnl_primitive_desc_t sum = NULL;
-    dnnl_primitive_attr_t attributes = NULL;
-    size_t addend;
-    MODA_TRY(moda_in_layout(e, layer, buffer, written, &v->layout, &addend));
-    if (v->gradient == MODA_NONE) {
-        v->gradient = addend;
-    } else { /* another consumer of this output was there before: add in place */
-        const float ones[] = {1, 1};
-        const dnnl_memory_desc_t layouts[] = {v->layout, v->layout};
-        const moda_argument arguments[] = {{DNNL_ARG_MULTIPLE_SRC, v->gradient, &v->layout},
-                                           {DNNL_ARG_MULTIPLE_SRC + 1, addend, &v->layout},
-                                           {DNNL_ARG_DST, v->gradient, &v->layout}};
-        MODA_TRY(moda_attributes(&attributes));
-        MODA_DNNL(dnnl_sum_primitive_desc_create(&sum, &v->layout, 2, ones, layouts, attributes,
-                                                 e->weights->engine),
-                  "sum", name);
-        MODA_TRY(moda_program_primitive(&e->program, e->weights->engine, name, sum, 3, arguments));
-    }
-out:
-    dnnl_primitive_desc_destroy(sum);
-    dnnl_primitive_attr_destroy(attributes);
-    return st;
-}
-
-moda_status moda_attributes(dnnl_primitive_attr_t *attributes)
-{
-    moda_status st = MODA_OK;
-    *attributes = NULL;
-    MODA_DNNL(dnnl_primitive_attr_create(attributes), "attributes", "-");
-    MODA_DNNL(dnnl_primitive_attr_set_scratchpad_mode(*attributes, dnnl_scratchpad_mode_user),
-              "attributes", "-");
 out:
     return st;
 }

@@ -38,19 +38,6 @@ out:
     return st;
 }
 
-static moda_status create(const moda_executor *e, size_t layer, const_dnnl_op_desc_t op,
-                          const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *desc)
-{
-    moda_status st = MODA_OK;
-    dnnl_primitive_attr_t attributes = NULL;
-    MODA_TRY(moda_attributes(&attributes));
-    MODA_DNNL(dnnl_primitive_desc_create(desc, op, attributes, e->weights->engine, hint),
-              "inner product", e->net->layers[layer].name);
-out:
-    dnnl_primitive_attr_destroy(attributes);
-    return st;
-}
-
 moda_status moda_linear_compile_forward(moda_executor *e, size_t layer)
 {
     moda_status st = MODA_OK;
@@ -65,7 +52,7 @@ moda_status moda_linear_compile_forward(moda_executor *e, size_t layer)
     MODA_DNNL(dnnl_inner_product_forward_desc_init(&d, dnnl_forward_training, &x.src, &x.weights,
                                                    x.has_bias ? &x.bias : NULL, &x.dst),
               "inner product", l->name);
-    MODA_TRY(create(e, layer, &d, NULL, &s->forward));
+    MODA_TRY(moda_primitive_desc(e, layer, &d, NULL, "inner product", &s->forward));
     const dnnl_memory_desc_t want =
         *dnnl_primitive_desc_query_md(s->forward, dnnl_query_weights_md, 0);
     s->source_layout =
@@ -99,7 +86,7 @@ static moda_status backward_weights(moda_executor *e, size_t layer, const linear
     MODA_DNNL(dnnl_inner_product_backward_weights_desc_init(&d, &x->src, &x->weights,
                                                             x->has_bias ? &x->bias : NULL, &x->dst),
               "inner product", l->name);
-    MODA_TRY(create(e, layer, &d, s->forward, &desc));
+    MODA_TRY(moda_primitive_desc(e, layer, &d, s->forward, "inner product", &desc));
     const dnnl_memory_desc_t written =
         *dnnl_primitive_desc_query_md(desc, dnnl_query_diff_weights_md, 0);
     if (x->on_maps) {
@@ -129,7 +116,7 @@ static moda_status backward_data(moda_executor *e, size_t layer, const linear *x
     size_t weights, d_in;
     MODA_DNNL(dnnl_inner_product_backward_data_desc_init(&d, &x->src, &x->weights, &x->dst),
               "inner product", l->name);
-    MODA_TRY(create(e, layer, &d, e->states[layer].forward, &desc));
+    MODA_TRY(moda_primitive_desc(e, layer, &d, e->states[layer].forward, "inner product", &desc));
     const dnnl_memory_desc_t want = *dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
     const dnnl_memory_desc_t written =
         *dnnl_primitive_desc_query_md(desc, dnnl_query_diff_src_md, 0);

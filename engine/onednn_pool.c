@@ -16,7 +16,7 @@ static window describe(const moda_executor *e, size_t layer)
                                                            : dnnl_pooling_avg_exclude_padding};
     for (int i = 0; i < 2; i++) {
         w.stride[i] = (dnnl_dim_t)l->stride;
-        w.kernel[i] = (dnnl_dim_t)(l->kernel ? l->kernel : inner[i]); /* 0: the whole map */
+        w.kernel[i] = (dnnl_dim_t)l->kernel;
         w.padding_l[i] = (dnnl_dim_t)l->padding;
         w.padding_r[i] = (dnnl_dim_t)((outer[i] - 1) * l->stride) + w.kernel[i] -
                          (dnnl_dim_t)(inner[i] + l->padding);
@@ -32,18 +32,15 @@ moda_status moda_pool_compile_forward(moda_executor *e, size_t layer)
     moda_value *out = &e->values[layer];
     moda_layer_state *s = &e->states[layer];
     const window w = describe(e, layer);
-    dnnl_primitive_attr_t attributes = NULL;
     dnnl_pooling_v2_desc_t d;
     dnnl_memory_desc_t any;
-    MODA_TRY(moda_attributes(&attributes));
     MODA_TRY(moda_layout_4d(e->options.batch, l->shape, dnnl_format_tag_any, &any));
     MODA_DNNL(dnnl_pooling_v2_forward_desc_init(
                   &d, e->options.training ? dnnl_forward_training : dnnl_forward_inference,
                   w.algorithm, &in->layout, &any, w.stride, w.kernel, w.dilation, w.padding_l,
                   w.padding_r),
               "pooling", l->name);
-    MODA_DNNL(dnnl_primitive_desc_create(&s->forward, &d, attributes, e->weights->engine, NULL),
-              "pooling", l->name);
+    MODA_TRY(moda_primitive_desc(e, layer, &d, NULL, "pooling", &s->forward));
     out->layout = *dnnl_primitive_desc_query_md(s->forward, dnnl_query_dst_md, 0);
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
                                  dnnl_memory_desc_get_size(&out->layout), &out->buffer));
@@ -59,7 +56,6 @@ moda_status moda_pool_compile_forward(moda_executor *e, size_t layer)
     MODA_TRY(moda_program_primitive(&e->program, e->weights->engine, l->name, s->forward,
                                     kept ? 3 : 2, arguments));
 out:
-    dnnl_primitive_attr_destroy(attributes);
     return st;
 }
 
@@ -70,18 +66,15 @@ moda_status moda_pool_compile_backward(moda_executor *e, size_t layer)
     const moda_value *in = &e->values[l->input[0]], *out = &e->values[layer];
     const moda_layer_state *s = &e->states[layer];
     const window w = describe(e, layer);
-    dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t desc = NULL;
     dnnl_pooling_v2_desc_t d;
     size_t d_in;
     if (moda_gradient_unwanted(e, l->input[0])) goto out;
-    MODA_TRY(moda_attributes(&attributes));
     MODA_DNNL(dnnl_pooling_v2_backward_desc_init(&d, w.algorithm, &in->layout, &out->layout,
                                                  w.stride, w.kernel, w.dilation, w.padding_l,
                                                  w.padding_r),
               "pooling", l->name);
-    MODA_DNNL(dnnl_primitive_desc_create(&desc, &d, attributes, e->weights->engine, s->forward),
-              "pooling", l->name);
+    MODA_TRY(moda_primitive_desc(e, layer, &d, s->forward, "pooling", &desc));
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
                                  dnnl_memory_desc_get_size(&in->layout), &d_in));
     const dnnl_memory_desc_t *workspace =
@@ -95,6 +88,5 @@ moda_status moda_pool_compile_backward(moda_executor *e, size_t layer)
     MODA_TRY(moda_gradient_done(e, l->input[0], &in->layout, d_in));
 out:
     dnnl_primitive_desc_destroy(desc);
-    dnnl_primitive_attr_destroy(attributes);
     return st;
 }

@@ -83,23 +83,20 @@ out:
     return st;
 }
 
-moda_status moda_program_reorder(moda_program *p, dnnl_engine_t engine, const char *layer,
+moda_status moda_program_reorder(moda_program *p, const moda_weights *w, const char *layer,
                                  size_t from, const dnnl_memory_desc_t *from_layout, size_t to,
                                  const dnnl_memory_desc_t *to_layout)
 {
     moda_status st = MODA_OK;
-    dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t desc = NULL;
     const moda_argument arguments[] = {{DNNL_ARG_FROM, from, from_layout},
                                        {DNNL_ARG_TO, to, to_layout}};
-    MODA_TRY(moda_attributes(&attributes));
-    MODA_DNNL(dnnl_reorder_primitive_desc_create(&desc, from_layout, engine, to_layout, engine,
-                                                 attributes),
+    MODA_DNNL(dnnl_reorder_primitive_desc_create(&desc, from_layout, w->engine, to_layout,
+                                                 w->engine, w->attributes),
               "reorder", layer);
-    MODA_TRY(moda_program_primitive(p, engine, layer, desc, 2, arguments));
+    MODA_TRY(moda_program_primitive(p, w->engine, layer, desc, 2, arguments));
 out:
     dnnl_primitive_desc_destroy(desc);
-    dnnl_primitive_attr_destroy(attributes);
     return st;
 }
 

@@ -14,6 +14,9 @@ moda_status moda_weights_create(const moda_net *net, moda_weights **weights)
     w->net = net;
     MODA_DNNL(dnnl_engine_create(&w->engine, dnnl_cpu, 0), "engine", "-");
     MODA_DNNL(dnnl_stream_create(&w->stream, w->engine, dnnl_stream_default_flags), "stream", "-");
+    MODA_DNNL(dnnl_primitive_attr_create(&w->attributes), "attributes", "-");
+    MODA_DNNL(dnnl_primitive_attr_set_scratchpad_mode(w->attributes, dnnl_scratchpad_mode_user),
+              "attributes", "-");
     MODA_TRY(moda_net_parameters(net, &w->parameters));
     MODA_ALLOC(w->layout, w->parameters.count * sizeof *w->layout);
     MODA_ALLOC(w->offset, w->parameters.count * sizeof *w->offset);
@@ -32,6 +35,7 @@ void moda_weights_destroy(moda_weights *w)
     free(w->layout);
     free(w->offset);
     moda_parameter_list_free(&w->parameters);
+    if (w->attributes) dnnl_primitive_attr_destroy(w->attributes);
     if (w->stream) dnnl_stream_destroy(w->stream);
     if (w->engine) dnnl_engine_destroy(w->engine);
     free(w);

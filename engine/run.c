@@ -1,34 +1,53 @@
 /* engine/run.c - files of a training run. */
 #include "engine/run.h"
 #include "base/file.h"
+#include "base/log.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+/* A file that grows line by line; it is made with its first line. */
+typedef struct line_file {
+    char *path;
+    FILE *stream;
+} line_file;
+
 struct moda_run {
-    char *directory;
-    char *metrics_path, *steps_path;
-    FILE *metrics, *steps;
+    char *model, *previous; /* paths */
+    bool log_steps;
+    line_file metrics, steps;
 };
 
-static moda_status remove_old(const char *directory, const char *name)
-{
-    moda_status st = MODA_OK;
-    char *path = moda_format("%s/%s", directory, name);
-    MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory");
-    MODA_CHECK(unlink(path) == 0 || errno == ENOENT, MODA_ERR_IO, "%s: %s", path, strerror(errno));
-out:
-    free(path);
-    return st;
-}
+const char *const moda_run_files[] = {"config.json",       "metrics.jsonl",        "steps.jsonl",
+                                      "model.safetensors", "previous.safetensors", NULL};
 
-static moda_status open_lines(const char *directory, const char *name, char **path, FILE **lines)
+static moda_status in_folder(const char *directory, const char *name, char **path)
 {
     moda_status st = MODA_OK;
     MODA_CHECK((*path = moda_format("%s/%s", directory, name)) != NULL, MODA_ERR_NOMEM,
                "out of memory");
-    MODA_CHECK((*lines = fopen(*path, "w")) != NULL, MODA_ERR_IO, "%s: %s", *path, strerror(errno));
+out:
+    return st;
+}
+
+static moda_status remove_old(const char *path)
+{
+    moda_status st = MODA_OK;
+    MODA_CHECK(unlink(path) == 0 || errno == ENOENT, MODA_ERR_IO, "%s: %s", path, strerror(errno));
+out:
+    return st;
+}
+
+/* An earlier model steps aside until there is a new one: it may have cost days. */
+static moda_status set_aside(const moda_run *r)
+{
+    moda_status st = MODA_OK;
+    if (!moda_is_file(r->model)) goto out;
+    MODA_CHECK(rename(r->model, r->previous) == 0, MODA_ERR_IO, "%s: %s", r->model,
+               strerror(errno));
+    moda_log(MODA_LOG_INFO, "%s: an earlier model, kept as %s until this run is done", r->model,
+             r->previous);
 out:
     return st;
 }
@@ -37,19 +56,21 @@ moda_status moda_run_create(const char *directory, const json_t *config, bool lo
                             moda_run **run)
 {
     moda_status st = MODA_OK;
-    static const char *const old[] = {"model.safetensors", "metrics.jsonl", "steps.jsonl"};
     moda_run *r = NULL;
     char *path = NULL;
     *run = NULL;
     MODA_ALLOC(r, sizeof *r);
+    r->log_steps = log_steps;
     MODA_TRY(moda_make_directory(directory));
-    MODA_CHECK((r->directory = strdup(directory)) != NULL, MODA_ERR_NOMEM, "out of memory");
-    for (size_t i = 0; i < sizeof old / sizeof *old; i++) MODA_TRY(remove_old(directory, old[i]));
-    MODA_CHECK((path = moda_format("%s/config.json", directory)) != NULL, MODA_ERR_NOMEM,
-               "out of memory");
+    MODA_TRY(in_folder(directory, "model.safetensors", &r->model));
+    MODA_TRY(in_folder(directory, "previous.safetensors", &r->previous));
+    MODA_TRY(in_folder(directory, "metrics.jsonl", &r->metrics.path));
+    MODA_TRY(in_folder(directory, "steps.jsonl", &r->steps.path));
+    MODA_TRY(in_folder(directory, "config.json", &path));
     MODA_TRY(moda_json_write(path, config));
-    MODA_TRY(open_lines(directory, "metrics.jsonl", &r->metrics_path, &r->metrics));
-    if (log_steps) MODA_TRY(open_lines(directory, "steps.jsonl", &r->steps_path, &r->steps));
+    MODA_TRY(set_aside(r));
+    MODA_TRY(remove_old(r->metrics.path));
+    MODA_TRY(remove_old(r->steps.path));
     *run = r, r = NULL;
 out:
     free(path);
@@ -57,14 +78,19 @@ out:
     return st;
 }
 
+static void close_lines(line_file *f)
+{
+    if (f->stream) fclose(f->stream);
+    free(f->path);
+}
+
 void moda_run_destroy(moda_run *r)
 {
     if (!r) return;
-    if (r->metrics) fclose(r->metrics);
-    if (r->steps) fclose(r->steps);
-    free(r->metrics_path);
-    free(r->steps_path);
-    free(r->directory);
+    close_lines(&r->metrics);
+    close_lines(&r->steps);
+    free(r->model);
+    free(r->previous);
     free(r);
 }
 
@@ -83,14 +109,16 @@ json_t *moda_train_record_json(const moda_train_record *r)
         (json_int_t)r->batches_without_different);
 }
 
-static moda_status append(FILE *lines, const char *path, const moda_train_record *record)
+static moda_status append(line_file *f, const moda_train_record *record)
 {
     moda_status st = MODA_OK;
     json_t *json = moda_train_record_json(record);
     char *line = json ? moda_json_line(json) : NULL;
     MODA_CHECK(line, MODA_ERR_NOMEM, "out of memory");
-    MODA_CHECK(fprintf(lines, "%s\n", line) > 0 && fflush(lines) == 0, MODA_ERR_IO, "%s: %s", path,
-               strerror(errno));
+    MODA_CHECK(f->stream || (f->stream = fopen(f->path, "w")) != NULL, MODA_ERR_IO, "%s: %s",
+               f->path, strerror(errno));
+    MODA_CHECK(fprintf(f->stream, "%s\n", line) > 0 && fflush(f->stream) == 0, MODA_ERR_IO,
+               "%s: %s", f->path, strerror(errno));
 out:
     free(line);
     json_decref(json);
@@ -99,21 +127,19 @@ out:
 
 moda_status moda_run_epoch(moda_run *r, const moda_train_record *record)
 {
-    return append(r->metrics, r->metrics_path, record);
+    return append(&r->metrics, record);
 }
 
 moda_status moda_run_step(moda_run *r, const moda_train_record *record)
 {
-    return r->steps ? append(r->steps, r->steps_path, record) : MODA_OK;
+    return r->log_steps ? append(&r->steps, record) : MODA_OK;
 }
 
 moda_status moda_run_save(moda_run *r, const moda_model *model)
 {
     moda_status st = MODA_OK;
-    char *path = moda_format("%s/model.safetensors", r->directory);
-    MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory");
-    MODA_TRY(moda_model_save(model, path));
+    MODA_TRY(moda_model_save(model, r->model));
+    MODA_TRY(remove_old(r->previous));
 out:
-    free(path);
     return st;
 }

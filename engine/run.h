@@ -11,8 +11,12 @@
 
 typedef struct moda_run moda_run;
 
-/* Makes the folder, removes the files of an earlier run in it, and writes config.json (borrowed).
- * log_steps: steps.jsonl too. Fails: MODA_ERR_IO, MODA_ERR_NOMEM. */
+/* Names of the files that a run writes, closed by NULL. */
+extern const char *const moda_run_files[];
+
+/* Makes the folder, writes config.json (borrowed) and removes the figures of an earlier run in it; its
+ * model is kept as previous.safetensors until moda_run_save(). A folder without model.safetensors
+ * holds a run that is not done. log_steps: steps.jsonl too. Fails: MODA_ERR_IO, MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_run_create(const char *directory, const json_t *config,
                                           bool log_steps, moda_run **run);
 void moda_run_destroy(moda_run *run);

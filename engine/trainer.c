@@ -141,20 +141,32 @@ void moda_trainer_destroy(moda_trainer *t)
 
 size_t moda_trainer_bytes(const moda_trainer *t)
 {
-    const moda_executor *largest = t->full ? t->full : t->rest;
-    return moda_weights_bytes(t->weights) + moda_executor_bytes(largest);
+    const moda_executor *all[] = {t->full, t->rest, t->test};
+    size_t bytes = moda_weights_bytes(t->weights) + moda_workspace_bytes(t->workspace);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i]) bytes += moda_executor_own_bytes(all[i]);
+    return bytes;
 }
 
 /* ---- one step ---- */
 
-/* Names the first term that is not a number, for the message. */
-static const char *bad_term(const moda_train_record *r, bool modular)
+/* The first term that is not finite and its value, for the message; NULL if all are. */
+static const char *bad_term(const moda_train_record *r, bool modular, double *value)
 {
-    if (!isfinite(r->cross_entropy)) return "cross entropy";
-    if (modular && !isfinite(r->affinity)) return "affinity";
-    if (modular && !isfinite(r->dispersion)) return "dispersion";
-    if (modular && !isfinite(r->compactness)) return "compactness";
-    return isfinite(r->loss) ? NULL : "the weighted sum";
+    const struct {
+        const char *name;
+        double value;
+        bool counts;
+    } terms[] = {{"cross entropy", r->cross_entropy, true},
+                 {"affinity", r->affinity, modular},
+                 {"dispersion", r->dispersion, modular},
+                 {"compactness", r->compactness, modular},
+                 {"the weighted sum", r->loss, true}};
+    for (size_t i = 0; i < sizeof terms / sizeof *terms; i++) {
+        *value = terms[i].value;
+        if (terms[i].counts && !isfinite(*value)) return terms[i].name;
+    }
+    return NULL;
 }
 
 /* Values of the three modular terms into the record, their gradients into the executor. */
@@ -191,6 +203,7 @@ static moda_status run_step(moda_trainer *t, size_t step, double rate, moda_trai
     moda_executor *e = step < t->data->train.n / t->options.batch_size ? t->full : t->rest;
     moda_sgd sgd = t->options.sgd;
     size_t correct;
+    double value;
     const size_t n = moda_batches_fill(t->batches, step, moda_executor_input(e), t->labels);
     *r = (moda_train_record){.steps = ++t->steps, .test_accuracy = NAN, .learning_rate = rate};
     r->affinity = r->dispersion = r->compactness = NAN;
@@ -199,10 +212,10 @@ static moda_status run_step(moda_trainer *t, size_t step, double rate, moda_trai
                                           t->labels, moda_executor_d_logits(e), &correct);
     r->loss = r->cross_entropy;
     if (t->options.modular) modular_losses(t, e, n, r);
-    const char *bad = bad_term(r, t->options.modular);
+    const char *bad = bad_term(r, t->options.modular, &value);
     MODA_CHECK(!bad, MODA_ERR_NUMERIC,
                "step %zu: the loss is not finite (%s is %g): use a smaller learning rate%s",
-               t->steps, bad, r->loss, t->options.modular ? ", alpha, beta or gamma" : "");
+               t->steps, bad, value, t->options.modular ? ", alpha, beta or gamma" : "");
     MODA_TRY(moda_executor_backward(e));
     sgd.learning_rate = rate;
     moda_weights_update(t->weights, sgd);
@@ -284,9 +297,23 @@ static moda_status run_epoch(moda_trainer *t, size_t epoch, moda_train_events ev
         moda_progress_update(&progress, total, note);
         if (events.step) MODA_TRY(events.step(events.user, &r));
     }
-    moda_progress_end(&progress);
     finish_means(sum, (double)total);
-    MODA_TRY(test_accuracy(t, &sum->test_accuracy));
+out:
+    moda_progress_end(&progress);
+    if (st == MODA_OK) st = test_accuracy(t, &sum->test_accuracy);
+    return st;
+}
+
+/* The loss of a step does not see what its own update did. */
+static moda_status check_weights(const moda_trainer *t)
+{
+    moda_status st = MODA_OK;
+    const moda_parameter_list *list = &t->model->parameters;
+    for (size_t i = 0; i < list->count; i++)
+        for (size_t k = 0; k < list->items[i].elements; k++)
+            MODA_CHECK(isfinite(t->model->values[list->items[i].offset + k]), MODA_ERR_NUMERIC,
+                       "step %zu: %s is not finite after the update: use a smaller learning rate",
+                       t->steps, list->items[i].name);
 out:
     return st;
 }
@@ -300,6 +327,7 @@ moda_status moda_trainer_run(moda_trainer *t, moda_train_events events)
         if (events.epoch) MODA_TRY(events.epoch(events.user, &record));
     }
     MODA_TRY(moda_weights_store(t->weights, t->model));
+    MODA_TRY(check_weights(t));
 out:
     return st;
 }

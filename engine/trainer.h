@@ -53,11 +53,11 @@ MODA_MUST_USE moda_status moda_trainer_create(moda_model *model, const moda_data
                                               const moda_train_options *options,
                                               moda_trainer **trainer);
 void moda_trainer_destroy(moda_trainer *trainer);
-/* Bytes of weights, gradients, momentum, activations and losses. */
+/* Bytes of weights, gradients, momentum, activations and their gradients. */
 size_t moda_trainer_bytes(const moda_trainer *trainer);
 
 /* Trains to the end; then the model has the trained values. Fails: MODA_ERR_NUMERIC when a term of
- * the loss is NaN or infinite (names step and term). */
+ * the loss is NaN or infinite (names step and term), or the weights are in the end. */
 MODA_MUST_USE moda_status moda_trainer_run(moda_trainer *trainer, moda_train_events events);
 
 /* rate(epoch) as above, epoch counted from 0. */

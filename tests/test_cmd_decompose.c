@@ -44,6 +44,11 @@ static void check_complaint(const char *arguments, const char *word)
 {
     char *text = test_read(test_path("err"));
     size_t lines = 0;
+    char start[32];
+    const int command = (int)strcspn(arguments, " ");
+    snprintf(start, sizeof start, "moda: %.*s: ", command, arguments);
+    cr_assert(eq(int, strncmp(text, start, strlen(start)), 0), "%s: %s", arguments, text);
+    cr_assert(strncmp(text + strlen(start), arguments, (size_t)command) != 0, "twice: %s", text);
     for (const char *c = text; *c; c++) lines += *c == '\n';
     cr_assert(eq(sz, lines, 1), "%s: %s", arguments, text);
     cr_assert(strstr(text, word) != NULL, "%s: no '%s' in: %s", arguments, word, text);
@@ -82,6 +87,15 @@ Test(cmd_decompose, wrong_calls_exit_with_2)
         {"decompose model.safetensors --rates rates.safetensors --tau nan --out x", "--tau nan"},
         {"decompose model.safetensors --rates rates.safetensors --out x", "--tau"},
         {"decompose model.safetensors --tau 0.9 --out x", "--data"},
+        {"decompose model.safetensors --rates rates.safetensors --tau 0.9 --out x --json "
+         "x/masks.safetensors",
+         "--json x/masks.safetensors"},
+        {"decompose model.safetensors --rates rates.safetensors --tau 0.9 --out x --json "
+         "./x//class-7.safetensors",
+         "class-7.safetensors"},
+        {"compose modules --classes 1 --out modules/model.safetensors",
+         "--out modules/model.safetensors"},
+        {"compose modules --classes 1 --out x.st --json ./x.st", "--json ./x.st"},
         {"decompose model.safetensors --rates rates.safetensors --tau 0.9", "--out"},
     };
     cr_assert(eq(int, moda(DECOMPOSE), 0));

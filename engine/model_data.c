@@ -1,0 +1,100 @@
+/* engine/model_data.c - opening a model and its data in the order that lets one tell the other what
+ * it leaves open. */
+#include "engine/model_data.h"
+#include "base/file.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* A model file knows its input, bare weights do not. */
+static bool is_bare(const char *spec)
+{
+    return !moda_is_file(spec) && strchr(spec, ':') != NULL;
+}
+
+static moda_status check_shape(const char *spec, const moda_net *net,
+                               const moda_data_options *options, const moda_dataset *data)
+{
+    moda_status st = MODA_OK;
+    const moda_images *x = &data->train; /* an empty split has the data's shape, too */
+    const moda_shape in = net->input;
+    MODA_CHECK(
+        x->channels == in.c && x->height == in.h && x->width == in.w, MODA_ERR_ARG,
+        "%s: images are %zux%zux%zu, %s wants %zux%zux%zu: give the data (or --image-size) that it "
+        "was made for",
+        options->spec, x->channels, x->height, x->width, spec, in.c, in.h, in.w);
+out:
+    return st;
+}
+
+static moda_status check_classes(const char *spec, const moda_model *model,
+                                 const moda_data_options *options, const moda_dataset *data)
+{
+    moda_status st = MODA_OK;
+    const size_t outputs = model->net->classes;
+    MODA_CHECK(model->module || data->classes == outputs, MODA_ERR_ARG,
+               "%s has %zu classes, %s has %zu outputs: give the data (and --classes, --relabel) "
+               "that it was "
+               "trained with",
+               options->spec, data->classes, spec, outputs);
+    for (size_t k = 0; k < outputs; k++)
+        MODA_CHECK(
+            model->class_ids[k] < data->classes, MODA_ERR_ARG,
+            "%s knows class %u, %s has %zu classes: give the data that its parent was trained with",
+            spec, model->class_ids[k], options->spec, data->classes);
+out:
+    return st;
+}
+
+/* What the model says about the data. classes: room for its own class list. */
+static moda_status complete(const char *spec, const moda_model *model, bool own_classes,
+                            moda_data_options *options, moda_sizes *classes)
+{
+    moda_status st = MODA_OK;
+    const moda_net *net = model->net;
+    const bool folder = options->spec && strncmp(options->spec, "folder:", strlen("folder:")) == 0;
+    MODA_CHECK(!model->module || !options->relabel, MODA_ERR_ARG,
+               "--relabel: %s is a module, its outputs are classes of its parent: drop --relabel",
+               spec);
+    MODA_CHECK(model->std[0] == 0 || options->normalisation == MODA_NORMALISATION_DEFAULT,
+               MODA_ERR_ARG, "--normalisation: %s carries its own: leave the option out", spec);
+    if (folder && !options->image_size && net->input.h == net->input.w)
+        options->image_size = net->input.h;
+    if (!model->module || !own_classes || options->classes.n) goto out;
+    MODA_ALLOC(classes->values, net->classes * sizeof *classes->values);
+    for (classes->n = 0; classes->n < net->classes; classes->n++)
+        classes->values[classes->n] = model->class_ids[classes->n];
+    options->classes = *classes;
+out:
+    return st;
+}
+
+moda_status moda_model_data_open(const char *spec, const moda_data_options *options, uint64_t seed,
+                                 bool own_classes, moda_model **model, moda_dataset **data)
+{
+    moda_status st = MODA_OK;
+    moda_data_options o = *options;
+    moda_sizes classes = {0};
+    moda_net_defaults defaults = {0};
+    moda_model *m = NULL;
+    moda_dataset *d = NULL;
+    *model = NULL, *data = NULL;
+    if (is_bare(spec)) {
+        MODA_TRY(moda_data_options_open(&o, seed, &d));
+        defaults.input = (moda_shape){d->train.channels, d->train.height, d->train.width};
+        defaults.classes = d->classes;
+        MODA_TRY(moda_model_open(spec, defaults, &m));
+    } else {
+        MODA_TRY(moda_model_open(spec, defaults, &m));
+        MODA_TRY(complete(spec, m, own_classes, &o, &classes));
+        MODA_TRY(moda_data_options_open(&o, seed, &d));
+    }
+    MODA_TRY(check_shape(spec, m->net, &o, d));
+    MODA_TRY(check_classes(spec, m, &o, d));
+    if (m->std[0] == 0) MODA_TRY(moda_model_describe_data(m, d));
+    *model = m, *data = d, m = NULL, d = NULL;
+out:
+    free(classes.values);
+    moda_model_destroy(m);
+    moda_dataset_destroy(d);
+    return st;
+}
