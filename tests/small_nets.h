@@ -108,6 +108,9 @@ static const small_case small_cases[] = {
      "[conv];name=b;outputs=9;kernel=3;[relu];" SMALL_END},
     {"the input to an addition", "6 5 5",
      "[conv];name=a;outputs=6;kernel=3;padding=1;[add];from=input,a;[relu];" SMALL_END},
+    {"batch norm and ReLU give the logits", "9 1 1",
+     "[linear];name=a;outputs=12;[relu];[linear];name=b;outputs=4;bias=no;[batchnorm];name=n;["
+     "relu]"},
     {"an addition gives the logits", "6 4 4",
      "[linear];name=a;outputs=4;[conv];name=b;outputs=7;kernel=3;from=input;[relu];"
      "[linear];name=c;outputs=4;[add];from=a,c"},

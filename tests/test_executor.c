@@ -128,6 +128,47 @@ Test(executor, several_on_one_set_of_weights)
     }
 }
 
+/* One image at a time wants other weight layouts than a large batch does: evaluation keeps a copy of
+ * its own, which must follow every update, and may be reused while there is none. */
+Test(executor, evaluation_with_layouts_of_its_own)
+{
+    moda_model *m = small_model("16 8 8",
+                                "[conv];name=a;outputs=64;kernel=3;padding=1;[relu];"
+                                "[conv];name=b;outputs=64;kernel=3;padding=1;[relu];"
+                                "[linear];name=c;outputs=4",
+                                4);
+    const moda_executor_options o[2] = {{.batch = 128, .training = true}, {.batch = 1}};
+    moda_executor *e[2] = {NULL, NULL};
+    moda_weights *w = NULL;
+    moda_workspace *space = NULL;
+    float *x = small_values(128 * 16 * 64, 1), before[4] = {0, 0, 0, 0};
+    uint32_t *labels = small_labels(128, 4);
+    must(moda_weights_create(m->net, &w));
+    for (int i = 0; i < 2; i++) must(moda_executor_create(w, &o[i], &e[i]));
+    must(moda_workspace_create(e, 2, &space));
+    must(moda_weights_load(w, m));
+    const small_net large = {m, w, e[0], space}, one = {m, w, e[1], space};
+    for (int step = 0; step < 3; step++) {
+        must(moda_weights_store(w, m));
+        naive_net *naive = naive_create(m, 1, false);
+        naive_forward(naive, x);
+        for (int again = 0; again < 2; again++)
+            compare(4, small_forward(&one, x), naive_logits(naive), "logits", step);
+        cr_assert(ne(int, memcmp(before, moda_executor_logits(e[1]), sizeof before), 0),
+                  "an update changed nothing");
+        memcpy(before, moda_executor_logits(e[1]), sizeof before);
+        small_forward(&large, x);
+        small_backward(&large, labels, NULL);
+        moda_weights_update(w, sgd);
+        naive_destroy(naive);
+    }
+    moda_workspace_destroy(space);
+    for (int i = 0; i < 2; i++) moda_executor_destroy(e[i]);
+    moda_weights_destroy(w);
+    moda_model_destroy(m);
+    free(x), free(labels);
+}
+
 /* Momentum outlives the step, and loading forgets it. */
 Test(executor, loading_clears_the_momentum)
 {
@@ -232,6 +273,29 @@ Test(executor, repeated_runs_have_the_same_bits)
               "the same batch gave other gradients");
     moda_model_destroy(m);
     free(x), free(other), free(labels), free(g[0]), free(g[1]);
+}
+
+/* An epoch may leave a single sample over, and vectors have one value per channel then: no variance,
+ * but no division by zero either. */
+Test(executor, batch_norm_of_a_single_value)
+{
+    moda_model *m = small_model("12 1 1",
+                                "[linear];name=a;outputs=19;bias=no;[batchnorm];name=n;[relu];"
+                                "[linear];name=b;outputs=4",
+                                1);
+    float *x = small_values(12, 1);
+    const uint32_t label = 2;
+    small_net s =
+        small_create(m, (moda_executor_options){.batch = 1, .training = true, .modular = true});
+    small_forward(&s, x);
+    small_backward(&s, &label, &weights);
+    moda_weights_update(s.weights, sgd);
+    must(moda_weights_store(s.weights, m));
+    for (size_t i = 0; i < m->parameters.elements; i++)
+        cr_assert(isfinite(m->values[i]), "value %zu is %g", i, (double)m->values[i]);
+    small_destroy(&s);
+    moda_model_destroy(m);
+    free(x);
 }
 
 /* ---- memory ---- */

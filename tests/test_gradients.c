@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-TestSuite(gradients, .timeout = 120);
+TestSuite(gradients, .timeout = 300);
 
 enum { ENTRIES = 5 };
 static const double step = 1e-6;      /* small enough to meet hardly a kink of ReLU or maximum */

@@ -1,5 +1,6 @@
 /* tests/test_trainer_golden.c - engine/trainer.h against three SGD steps of the published
  * implementation: LeNet-5, alpha 1, beta 1, gamma 0.3, 96 images in file order, batches of 32. */
+#include "base/log.h"
 #include "engine/trainer.h"
 #include "tests/golden.h"
 #include "tests/small_net.h"
@@ -11,7 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(trainer_golden, .timeout = 60);
+static void quiet(void)
+{
+    moda_log_set_level(MODA_LOG_WARNING);
+}
+
+TestSuite(trainer_golden, .init = quiet, .timeout = 60);
 
 enum { STEPS = 3 };
 static const double tolerance = 1e-5; /* of a tensor's largest entry; of a loss */
