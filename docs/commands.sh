@@ -16,9 +16,11 @@ Every command takes `--json FILE`, `--threads N`, `--seed N`, `--quiet` and `--h
 | 1 | failed at run time: a missing or broken file, a full disk, a loss that is not finite |
 | 2 | the call was wrong: an unknown option, a value out of range, a class that is not there |
 
-An error is one line on stderr: what, where (path, byte, record or line), what to do. A file appears under its
+An error is one line on stderr: what, where (path, byte, record or line), what to do, as in
+`moda: train: --epochs 0: must be a whole number from 1 to 1000000`. A file appears under its
 final name complete or not at all ([formats.md](formats.md)). A terminal gets a progress bar, a pipe gets plain
-lines, at most one every ten seconds. `MODA_LOG=error|warning|info|debug` sets how much is said on stderr, `MODA_ISA=ref|avx2|avx512`
+lines about what takes longer than ten seconds: at most one every ten seconds, after the first minute one a minute,
+and one at the end of what had any. `MODA_LOG=error|warning|info|debug` sets how much is said on stderr, `MODA_ISA=ref|avx2|avx512`
 keeps moda's own kernels to an instruction set.
 
 MODEL is a model file, or `NAME:W.safetensors` or `FILE.net:W.safetensors` for bare weights ([formats.md](formats.md)).
