@@ -131,11 +131,11 @@ demo: $(MODA)
 STUDIES := build/studies
 study-lenet5: $(MODA)
 	@bench/study.sh $(abspath $(MODA)) $(STUDIES)/lenet5 lenet5 fashion-mnist $(or $(EPOCHS),20) \
-	    '0,1 0,6 2,4,6 0,3,5,9 1,5,7,8,9 0,1,2,3,4,5,6,7,8'
+	    '0,1 0,6 2,4,6 0,3,5,9 1,5,7,8,9 0,1,2,3,4,5,6,7,8' $(OPTIONS)
 study-vgg16: $(MODA)
 	@test -n '$(CIFAR10)' || { echo 'moda: give the folder of the binary files: make $@ CIFAR10=DIR' >&2; exit 2; }
 	@bench/study.sh $(abspath $(MODA)) $(STUDIES)/vgg16 vgg16 'cifar10:$(CIFAR10)' $(or $(EPOCHS),8) \
-	    '0,1 3,5 0,2,7,9 1,3,5,7,9 0,1,2,3,4,5,6,7,8'
+	    '0,1 3,5 0,2,7,9 1,3,5,7,9 0,1,2,3,4,5,6,7,8' $(OPTIONS)
 bench-peers: $(MODA)
 	@bench/peers/compare.py --moda $(abspath $(MODA)) $(PEERS)
 
@@ -194,6 +194,7 @@ help:
     '  make deps           install everything that any target needs' \
 	    '  make clean' \
 	    'variables' \
+    '  EPOCHS=N OPTIONS="..."  of the studies: epochs, further options of moda train' \
 	    '  SAN=address,undefined   sanitizers, in build/address-undefined/' \
 	    '  ARCH=native             compile everything for one machine, in build/native/' \
 	    '  WERROR=1                warnings are errors' \

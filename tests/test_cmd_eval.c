@@ -238,3 +238,43 @@ Test(cmd_eval, failures_exit_with_1)
         cr_assert(eq(int, test_folder_entries(), entries), "moda %s left something", calls[i][0]);
     }
 }
+
+/* ---- options that could do nothing, data of another model, broken weights ---- */
+
+Test(cmd_eval, options_without_effect_are_refused)
+{
+    program_must_fail(2, "--normalisation", EVAL "--normalisation measured");
+    program_must_fail(2, "--per-class", EVAL "--per-class 3");
+    program_must_fail(2, "--relabel", EVAL "--relabel");
+    program_must("decompose run/model.safetensors " DATA " --tau 0.5 --min-active 0.5 --out parts");
+    program_must_fail(2, "--relabel",
+                      "eval parts/class-1.safetensors " DATA " --classes 1,3 --relabel");
+}
+
+Test(cmd_eval, data_of_another_number_of_classes)
+{
+    program_must_fail(
+        2, "5 classes",
+        "eval run/model.safetensors --data synthetic:classes=5,channels=1,size=8,train=9");
+}
+
+/* An accuracy of outputs that are NaN would be a figure about nothing. */
+Test(cmd_eval, weights_that_are_not_finite)
+{
+    moda_tensor_file *file = NULL;
+    cr_assert(eq(int, moda_tensor_file_open(test_path("run/model.safetensors"), &file), MODA_OK));
+    const size_t count = moda_tensor_file_count(file);
+    moda_tensor tensors[8];
+    float bias[4] = {0, NAN, 0, 0};
+    cr_assert(le(sz, count, 8));
+    for (size_t i = 0; i < count; i++) {
+        tensors[i] = *moda_tensor_file_at(file, i);
+        if (strcmp(tensors[i].name, "c.bias") == 0) tensors[i].data = bias;
+    }
+    cr_assert(eq(int, moda_tensor_file_write(test_path("bad.safetensors"), tensors, count, NULL, 0),
+                 MODA_OK));
+    program_must_fail(1, "not finite",
+                      "eval small.net:bad.safetensors " DATA " --quiet --json x.json");
+    cr_assert(program_lacks("x.json"));
+    moda_tensor_file_close(file);
+}
