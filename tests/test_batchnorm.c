@@ -179,11 +179,13 @@ Test(batchnorm, padding_channels_stay_zero)
     moda_batchnorm_backward(&b, v.x, v.scale, v.shift, v.mean, v.variance, v.d_a, v.scratch, v.d,
                             v.d_scale, v.d_shift);
     for (size_t c = v.s.c; c < v.channels; c++) {
-        cr_assert(all(eq(flt, v.d_scale[c], 0), eq(flt, v.d_shift[c], 0)), "channel %zu", c);
+        cr_assert(eq(flt, v.d_scale[c], 0), "channel %zu", c);
+        cr_assert(eq(flt, v.d_shift[c], 0), "channel %zu", c);
         for (size_t n = 0; n < v.s.n; n++)
-            for (size_t p = 0; p < v.s.hw; p++)
-                cr_assert(all(eq(flt, v.y[at(v.s, n, c, p)], 0), eq(flt, v.d[at(v.s, n, c, p)], 0)),
-                          "n %zu c %zu p %zu", n, c, p);
+            for (size_t p = 0; p < v.s.hw; p++) {
+                cr_assert(eq(flt, v.y[at(v.s, n, c, p)], 0), "n %zu c %zu p %zu", n, c, p);
+                cr_assert(eq(flt, v.d[at(v.s, n, c, p)], 0), "n %zu c %zu p %zu", n, c, p);
+            }
     }
     release(&v);
 }
