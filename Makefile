@@ -44,7 +44,7 @@ endif
 
 # ---- flags ----
 
-PACKAGES := hwloc jansson zlib libjpeg libpng
+PACKAGES := hwloc jansson zlib libjpeg libpng matio
 # Hardening needs optimisation (FORTIFY) and would hide reports from the sanitizers.
 HARDEN  := -fstack-protector-strong \
            $(if $(SAN)$(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)

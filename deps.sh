@@ -16,7 +16,8 @@ libhwloc-dev hdr:hwloc.h hwloc: cores and memory nodes
 libjansson-dev hdr:jansson.h Jansson: JSON files
 zlib1g-dev hdr:zlib.h zlib: gzipped data sets
 libjpeg-dev hdr:stdio.h,jpeglib.h libjpeg-turbo: JPEG image folders
-libpng-dev hdr:png.h libpng: PNG image folders"
+libpng-dev hdr:png.h libpng: PNG image folders
+libmatio-dev hdr:matio.h matio: SVHN's .mat files"
         ;;
     test) echo "libcriterion-dev hdr:criterion/criterion.h Criterion: the test framework" ;;
     data)

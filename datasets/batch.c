@@ -5,6 +5,8 @@
  * works on it matters. */
 #include "datasets/batch.h"
 #include "base/rng.h"
+#include "datasets/crop_internal.h"
+#include "datasets/reader_internal.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@ struct moda_batches {
     size_t epoch;
     uint32_t *order;                       /* [n] */
     float value[MODA_MAX_CHANNELS][GREYS]; /* of a pixel, normalised */
+    moda_cutter *cutters;                  /* [a batch's images], where boxes are cut; else NULL */
 };
 
 /* Where an image's pixels come from: out(y,x) = in(y+top, x+left), mirrored when flip. */
@@ -36,10 +39,30 @@ static moda_status check_options(const moda_images *images, const moda_batch_opt
     MODA_CHECK(o->crop_padding <= images->height && o->crop_padding <= images->width, MODA_ERR_ARG,
                "crop padding %zu is larger than the %zu x %zu image: make it smaller",
                o->crop_padding, images->height, images->width);
+    MODA_CHECK(!o->crop_padding || !(o->crop_resized || images->own), MODA_ERR_ARG,
+               "crop padding %zu: images that are cut out of larger ones have none",
+               o->crop_padding);
     for (size_t c = 0; c < images->channels; c++)
         MODA_CHECK(isfinite(o->mean[c]) && isfinite(o->std[c]) && o->std[c] > 0, MODA_ERR_ARG,
                    "normalisation of channel %zu by mean %g, std %g: std must be positive", c,
                    (double)o->mean[c], (double)o->std[c]);
+out:
+    return st;
+}
+
+static moda_status create_cutters(const moda_images *images, moda_batches *b)
+{
+    moda_status st = MODA_OK;
+    const size_t size = b->options.batch_size, count = size < images->n ? size : images->n;
+    size_t longest = 1;
+    if (!images->own && !b->options.crop_resized) goto out;
+    for (size_t i = 0; i < images->n; i++) {
+        const moda_own_image image = moda_images_at(images, i);
+        if (image.height > longest) longest = image.height;
+        if (image.width > longest) longest = image.width;
+    }
+    b->cutters = moda_cutters_create(count, longest, images->height, images->width);
+    MODA_CHECK(b->cutters, MODA_ERR_NOMEM, "out of memory: crops of %zu images at a time", count);
 out:
     return st;
 }
@@ -55,6 +78,7 @@ moda_status moda_batches_create(const moda_images *images, const moda_batch_opti
     MODA_ALLOC(b->order, images->n * sizeof *b->order);
     b->images = images;
     b->options = *options;
+    MODA_TRY(create_cutters(images, b));
     /* In f32 and in this order, so that the values are the same bits as PyTorch's. */
     for (size_t c = 0; c < images->channels; c++)
         for (size_t grey = 0; grey < GREYS; grey++)
@@ -69,6 +93,7 @@ out:
 void moda_batches_destroy(moda_batches *b)
 {
     if (!b) return;
+    moda_cutters_destroy(b->cutters);
     free(b->order);
     free(b);
 }
@@ -146,17 +171,35 @@ static void fill_plane(size_t height, size_t width, const uint8_t *in, const flo
     }
 }
 
+/* Image i of the batch, cut out of a larger one. Its box and flip have numbers of their own. */
+static void fill_cut(const moda_batches *b, uint32_t image, size_t i, float *out)
+{
+    const moda_images *images = b->images;
+    const moda_rng rng = moda_rng_make(b->options.seed, MODA_RNG_AUGMENT, (uint32_t)b->epoch);
+    const uint64_t first = (uint64_t)image * (MODA_BOX_DRAWS + 1);
+    const moda_own_image from = moda_images_at(images, image);
+    const moda_box box = b->options.crop_resized
+                             ? moda_box_random(rng, first, from.height, from.width)
+                             : moda_box_middle(from.height, from.width, images->height);
+    const bool flip = b->options.flip && moda_rng_below(rng, first + MODA_BOX_DRAWS, 2) != 0;
+    moda_cut(b->cutters, i, &from, images->channels, box, flip, b->value, out);
+}
+
 size_t moda_batches_fill(const moda_batches *b, size_t step, float *x, uint32_t *labels)
 {
     const moda_images *images = b->images;
     const size_t channels = images->channels, area = images->height * images->width;
     size_t first = 0;
     const size_t count = step_range(b, step, &first);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(dynamic, 4)
     for (size_t i = 0; i < count; i++) {
         const uint32_t image = b->order[first + i];
         const augmentation a = draw_augmentation(b, image);
         labels[i] = images->labels[image];
+        if (b->cutters) {
+            fill_cut(b, image, i, x + i * channels * area);
+            continue;
+        }
         for (size_t c = 0; c < channels; c++)
             fill_plane(images->height, images->width,
                        images->pixels + (image * channels + c) * area, b->value[c], a,

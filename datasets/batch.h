@@ -3,7 +3,8 @@
  * A batch is a pure function of (seed, epoch, step): any thread count gives the same order and the
  * same pixels, and a resumed run needs no state. Augmentation as published: crop of the original
  * size out of the image padded with zeros on each side, then a horizontal flip with probability
- * 1/2; each image draws from its own random stream. */
+ * 1/2; each image draws from its own random stream. Or, in place of that crop, a box of random size,
+ * place and proportions, resized. */
 #ifndef MODA_DATASETS_BATCH_H
 #define MODA_DATASETS_BATCH_H
 
@@ -17,6 +18,8 @@ typedef struct moda_batch_options {
     size_t batch_size; /* > 0; the last batch of an epoch may be smaller */
     bool shuffle;
     size_t crop_padding; /* 0: no crop; published: 4 */
+    bool crop_resized; /* a random box, resized; crop_padding must be 0. Without it, of an image of
+                          * a size of its own the middle is taken */
     bool flip;
     uint64_t seed;
     float mean[MODA_MAX_CHANNELS], std[MODA_MAX_CHANNELS];
@@ -25,7 +28,8 @@ typedef struct moda_batch_options {
 typedef struct moda_batches moda_batches;
 
 /* images is borrowed and must outlive the object. Fails: MODA_ERR_ARG (no images, batch_size 0,
- * std not positive), MODA_ERR_NOMEM (4 bytes per image). */
+ * std not positive, both kinds of crop, padding for images of their own sizes), MODA_ERR_NOMEM (4
+ * bytes per image; for resized crops some 10 to 100 KiB per image of a batch). */
 MODA_MUST_USE moda_status moda_batches_create(const moda_images *images,
                                               const moda_batch_options *options,
                                               moda_batches **batches);

@@ -5,6 +5,7 @@
 
 const char *const moda_normalisation_names[] = {"default",  "measured", "cifar10",
                                                 "cifar100", "imagenet", NULL};
+const char *const moda_crop_names[] = {"padded", "resized", NULL};
 
 void moda_data_options_table(moda_data_options *data, moda_option table[MODA_DATA_OPTION_COUNT])
 {
@@ -21,8 +22,12 @@ void moda_data_options_table(moda_data_options *data, moda_option table[MODA_DAT
          0, 1e9, NULL},
         {MODA_OPTION_SIZE, "image-size", "N", "folders: resize images to N x N (default 32)",
          &data->image_size, 1, 4096, NULL},
+        {MODA_OPTION_CHOICE, "crop", "C",
+         "padded, or resized: random boxes of any size, folders keep proportions (default padded)",
+         &data->crop, 0, 0, moda_crop_names},
         {MODA_OPTION_CHOICE, "normalisation", "N",
-         "default (CIFAR as published, others measured), measured, cifar10, cifar100, imagenet",
+         "default (CIFAR, SVHN as published, others measured), measured, cifar10, cifar100, "
+         "imagenet",
          &data->normalisation, 0, 0, moda_normalisation_names},
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
     };
@@ -35,6 +40,7 @@ moda_status moda_data_options_open(const moda_data_options *data, uint64_t seed,
     moda_status st = MODA_OK;
     const moda_dataset_options options = {.height = data->image_size,
                                           .width = data->image_size,
+                                          .crop = (moda_crop)data->crop,
                                           .classes = data->classes,
                                           .relabel = data->relabel,
                                           .per_class = data->per_class,

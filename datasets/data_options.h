@@ -1,6 +1,6 @@
 /* datasets/data_options.h - the options by which every command names its data:
  * --data SPEC, --classes 0,3,5, --relabel, --per-class N|SHARE, --image-size N,
- * --normalisation default|measured|cifar10|cifar100|imagenet. */
+ * --crop padded|resized, --normalisation default|measured|cifar10|cifar100|imagenet. */
 #ifndef MODA_DATASETS_DATA_OPTIONS_H
 #define MODA_DATASETS_DATA_OPTIONS_H
 
@@ -14,12 +14,15 @@ typedef struct moda_data_options {
     bool relabel;
     double per_class;
     size_t image_size;
+    int crop;          /* a moda_crop */
     int normalisation; /* a moda_normalisation */
 } moda_data_options;
-enum { MODA_DATA_OPTION_COUNT = 7 }; /* with the closing entry */
+enum { MODA_DATA_OPTION_COUNT = 8 }; /* with the closing entry */
 
 /* Words of moda_normalisation, NULL-terminated. */
 extern const char *const moda_normalisation_names[];
+/* Words of moda_crop, the same. */
+extern const char *const moda_crop_names[];
 
 /* Fills a table for MODA_OPTION_TABLE whose targets are in *data (which gets its defaults). */
 void moda_data_options_table(moda_data_options *data, moda_option table[MODA_DATA_OPTION_COUNT]);

@@ -52,6 +52,10 @@ static const source sources[] = {
      .contents = "train.bin and test.bin",
      .flip = true,
      .normalisation = MODA_NORMALISATION_CIFAR100},
+    {.word = "svhn",
+     .read = moda_svhn_read,
+     .contents = "train_32x32.mat and test_32x32.mat",
+     .normalisation = MODA_NORMALISATION_IMAGENET},
     {.word = "folder",
      .read = moda_folder_read,
      .contents = "train/CLASS/*.jpg (or .png)",
@@ -71,7 +75,7 @@ static moda_status find_source(const char *spec, const source **found, const cha
             match = &sources[i];
     MODA_CHECK(match != NULL, MODA_ERR_ARG,
                "unknown data set '%s': use fashion-mnist[:DIR], mnist:DIR, cifar10:DIR, "
-               "cifar100:DIR, folder:DIR or synthetic[:KEY=N,...]",
+               "cifar100:DIR, svhn:DIR, folder:DIR or synthetic[:KEY=N,...]",
                spec);
     *found = match;
     *where = spec[length] == ':' ? spec + length + 1 : NULL;
@@ -111,6 +115,8 @@ static moda_status check_options(const source *s, const char *spec, const moda_d
     MODA_CHECK((o->height == 0) == (o->width == 0) && o->height <= MAX_SIDE && o->width <= MAX_SIDE,
                MODA_ERR_ARG, "%s: image size %zu x %zu: both sides must be in 1..%d", spec,
                o->height, o->width, MAX_SIDE);
+    MODA_CHECK(o->crop == MODA_CROP_PADDED || o->height == o->width, MODA_ERR_ARG,
+               "%s: image size %zu x %zu: resized crops are square", spec, o->height, o->width);
     MODA_CHECK(o->classes.n == 0 || o->classes.values, MODA_ERR_ARG,
                "%s: class list without values", spec);
 out:
@@ -136,9 +142,10 @@ static moda_status normalise(const source *s, const moda_dataset_options *o, mod
         moda_images_measure(&d->train, d->mean, d->std);
     } else {
         const constants *known = &published[wanted];
-        MODA_CHECK(d->train.channels == 3, MODA_ERR_ARG,
+        const size_t channels = d->train.n ? d->train.channels : d->test.channels;
+        MODA_CHECK(channels == 3, MODA_ERR_ARG,
                    "%s: the images have %zu channels, normalisation %s is for 3: use measured",
-                   d->name, d->train.channels, known->word);
+                   d->name, channels, known->word);
         memcpy(d->mean, known->mean, sizeof d->mean);
         memcpy(d->std, known->std, sizeof d->std);
     }
@@ -166,6 +173,7 @@ moda_status moda_dataset_open(const char *spec, const moda_dataset_options *opti
     MODA_ALLOC(d, sizeof *d);
     MODA_CHECK((d->name = strdup(s->word)) != NULL, MODA_ERR_NOMEM, "out of memory");
     d->flip = s->flip;
+    d->crop_resized = o->crop == MODA_CROP_RESIZED;
     MODA_TRY(s->read(where, o, d));
     MODA_CHECK(d->train.n < UINT32_MAX && d->test.n < UINT32_MAX, MODA_ERR_UNSUPPORTED,
                "%s: more than %u images", spec, UINT32_MAX - 1);

@@ -5,6 +5,7 @@
  *     mnist:DIR             the same format
  *     cifar10:DIR           data_batch_*.bin and test_batch.bin, any number of records
  *     cifar100:DIR          train.bin, test.bin; fine labels
+ *     svhn:DIR              train_32x32.mat, test_32x32.mat: the cropped digits
  *     folder:DIR            train/ and test/ (or val/), one folder per class, JPEG or PNG
  *     synthetic[:KEY=N,...] made up: classes, channels, size, train, test, seed
  * docs/datasets.md tells more. Pixels stay uint8, planar [n,c,h,w]; folders give RGB. IDX images
@@ -21,12 +22,21 @@
 
 enum { MODA_MAX_CHANNELS = 4, MODA_MAX_CLASSES = 65536 };
 
-/* One split. */
+/* A picture of a size of its own: pixels [c,height,width], memory of its own. */
+typedef struct moda_own_image {
+    size_t height, width;
+    uint8_t *pixels;
+} moda_own_image;
+
+/* One split. channels, height and width are those of the network's input, and so of all pixels;
+ * only the training split of a folder read with MODA_CROP_RESIZED has pictures of different sizes
+ * instead, of which batches cut their inputs. */
 typedef struct moda_images {
     size_t n;
     size_t channels, height, width;
-    uint8_t *pixels;  /* [n,c,h,w] */
-    uint32_t *labels; /* [n], each < the data set's classes */
+    uint8_t *pixels;     /* [n,c,h,w]; NULL with own */
+    moda_own_image *own; /* [n]; NULL: all have one size */
+    uint32_t *labels;    /* [n], each < the data set's classes */
 } moda_images;
 
 typedef struct moda_dataset {
@@ -36,7 +46,8 @@ typedef struct moda_dataset {
     /* Of a pixel in [0,1], per channel: published for CIFAR, else measured on the training split
      * as read (before padding, before any filter). */
     float mean[MODA_MAX_CHANNELS], std[MODA_MAX_CHANNELS];
-    bool flip; /* mirror images mean the same (not so for digits) */
+    bool flip;         /* mirror images mean the same (not so for digits) */
+    bool crop_resized; /* training cuts boxes of any size and resizes them (MODA_CROP_RESIZED) */
     /* A folder without test/ and val/ has test.n = 0; of CIFAR's two splits one may be missing. A
      * split that the class filter empties has n = 0 too. */
     moda_images train, test;
@@ -51,9 +62,16 @@ typedef enum moda_normalisation {
     MODA_NORMALISATION_IMAGENET
 } moda_normalisation;
 
+/* How training cuts its inputs out of the images (docs/datasets.md). */
+typedef enum moda_crop {
+    MODA_CROP_PADDED, /* at a random place of the image with zeros around it */
+    MODA_CROP_RESIZED /* a random box of it, 8 % to all of its area, resized to the input */
+} moda_crop;
+
 /* What of the data is wanted. */
 typedef struct moda_dataset_options {
     size_t height, width; /* folders: resize to this (bilinear); 0: 32 x 32. Others: must be 0. */
+    moda_crop crop;       /* RESIZED: folders keep proportions; height and width must be equal */
     moda_sizes classes;   /* keep only samples of these; empty: all. Labels keep their numbers */
     bool relabel;         /* number the kept classes 0,1,... in ascending order */
     double per_class;     /* training samples kept per class: >= 1 a whole number, in (0,1) a

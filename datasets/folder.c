@@ -3,6 +3,7 @@
  * so a tree has one meaning everywhere. */
 #include "base/file.h"
 #include "base/progress.h"
+#include "datasets/crop_internal.h"
 #include "datasets/image_internal.h"
 #include "datasets/reader_internal.h"
 #include <dirent.h>
@@ -107,20 +108,48 @@ static void record_failure(first_failure *first, size_t index, moda_status statu
     }
 }
 
-/* Fills images->pixels. The calls may fail, the loop cannot: what failed is reported after it. */
-static moda_status decode_all(const name_list *files, const char *label, moda_images *images)
+/* The middle of a picture that kept its proportions. from [3,p->height,p->width], to [3,h,w]. */
+static void copy_middle(const moda_picture *p, size_t height, size_t width, uint8_t *to)
+{
+    const size_t top = moda_middle(p->height, height), left = moda_middle(p->width, width);
+    for (size_t row = 0; row < RGB * height; row++) {
+        const size_t y = row / height * p->height + top + row % height;
+        memcpy(to + row * width, p->pixels + y * p->width + left, width);
+    }
+}
+
+/* Image i of the split: as it is wanted at once, or with proportions and memory of its own, or of
+ * such a one the middle. */
+static moda_status decode_one(const char *path, size_t shorter, moda_images *images, size_t i)
+{
+    moda_status st = MODA_OK;
+    uint8_t *to = images->own ? NULL : images->pixels + i * moda_images_stride(images);
+    moda_picture p = {images->height, images->width, shorter ? NULL : to, shorter};
+    MODA_TRY(moda_picture_read(path, &p));
+    if (images->own) {
+        images->own[i] = (moda_own_image){p.height, p.width, p.pixels};
+        p.pixels = NULL; /* handed over */
+    } else if (shorter) {
+        copy_middle(&p, images->height, images->width, to);
+    }
+out:
+    if (shorter) free(p.pixels);
+    return st;
+}
+
+/* Fills images' pixels. The calls may fail, the loop cannot: what failed is reported after it. */
+static moda_status decode_all(const name_list *files, const char *label, size_t shorter,
+                              moda_images *images)
 {
     moda_status st = MODA_OK;
     first_failure first = {.index = SIZE_MAX};
-    const size_t stride = moda_images_stride(images);
     moda_progress progress;
     size_t done = 0;
     moda_progress_begin(&progress, label, "images", files->n);
 #pragma omp parallel for schedule(dynamic, 16)
     for (size_t i = 0; i < files->n; i++) {
         size_t so_far;
-        moda_picture picture = {images->height, images->width, images->pixels + i * stride};
-        const moda_status status = moda_picture_read(files->names[i], &picture);
+        const moda_status status = decode_one(files->names[i], shorter, images, i);
         if (status != MODA_OK) record_failure(&first, i, status);
 #pragma omp atomic capture
         so_far = ++done;
@@ -158,18 +187,25 @@ out:
     return st;
 }
 
-static moda_status read_split(const name_list *folders, const char *label, size_t height,
-                              size_t width, moda_images *images)
+/* own: pictures that keep proportions are kept whole, not just their middles. */
+static moda_status read_split(const name_list *folders, const char *label,
+                              const moda_dataset_options *o, bool own, moda_images *images)
 {
     moda_status st = MODA_OK;
+    const size_t height = o->height ? o->height : DEFAULT_SIDE;
+    const size_t width = o->width ? o->width : DEFAULT_SIDE;
+    const size_t shorter = o->crop == MODA_CROP_RESIZED ? moda_shorter_side(height) : 0;
     name_list files = {0};
     size_t *counts = NULL;
     MODA_ALLOC(counts, folders->n * sizeof *counts);
     MODA_TRY(list_pictures(folders, &files, counts));
-    MODA_TRY(moda_images_alloc(images, files.n, RGB, height, width));
+    if (own)
+        MODA_TRY(moda_images_alloc_own(images, files.n, RGB, height, width));
+    else
+        MODA_TRY(moda_images_alloc(images, files.n, RGB, height, width));
     for (size_t c = 0, i = 0; c < folders->n; c++)
         for (size_t k = 0; k < counts[c]; k++) images->labels[i++] = (uint32_t)c;
-    MODA_TRY(decode_all(&files, label, images));
+    MODA_TRY(decode_all(&files, label, shorter, images));
 out:
     list_free(&files);
     free(counts);
@@ -222,8 +258,7 @@ moda_status moda_folder_read(const char *where, const moda_dataset_options *opti
                              moda_dataset *d)
 {
     moda_status st = MODA_OK;
-    const size_t height = options->height ? options->height : DEFAULT_SIDE;
-    const size_t width = options->width ? options->width : DEFAULT_SIDE;
+    const bool own = options->crop == MODA_CROP_RESIZED;
     name_list train = {0}, test = {0};
     char *train_dir = moda_format("%s/train", where), *test_dir = moda_format("%s/test", where);
     MODA_CHECK(train_dir && test_dir, MODA_ERR_NOMEM, "out of memory");
@@ -241,8 +276,8 @@ moda_status moda_folder_read(const char *where, const moda_dataset_options *opti
         MODA_TRY(list_entries(test_dir, true, &test));
         MODA_TRY(check_same_classes(test_dir, &test, d));
     }
-    MODA_TRY(read_split(&train, "reading training images", height, width, &d->train));
-    if (test.n > 0) MODA_TRY(read_split(&test, "reading test images", height, width, &d->test));
+    MODA_TRY(read_split(&train, "reading training images", options, own, &d->train));
+    if (test.n > 0) MODA_TRY(read_split(&test, "reading test images", options, false, &d->test));
 out:
     list_free(&train);
     list_free(&test);

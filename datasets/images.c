@@ -9,6 +9,13 @@ size_t moda_images_stride(const moda_images *images)
     return images->channels * images->height * images->width;
 }
 
+moda_own_image moda_images_at(const moda_images *images, size_t i)
+{
+    if (images->own) return images->own[i];
+    uint8_t *pixels = images->pixels + i * moda_images_stride(images);
+    return (moda_own_image){images->height, images->width, pixels};
+}
+
 moda_status moda_images_alloc(moda_images *images, size_t n, size_t channels, size_t height,
                               size_t width)
 {
@@ -30,9 +37,26 @@ out:
     return st;
 }
 
+moda_status moda_images_alloc_own(moda_images *images, size_t n, size_t channels, size_t height,
+                                  size_t width)
+{
+    moda_status st = MODA_OK;
+    moda_images fresh = {.n = n, .channels = channels, .height = height, .width = width};
+    MODA_CHECK(n <= SIZE_MAX / sizeof *fresh.own, MODA_ERR_NOMEM, "out of memory: %zu images", n);
+    MODA_ALLOC(fresh.own, n * sizeof *fresh.own);
+    MODA_ALLOC(fresh.labels, n * sizeof *fresh.labels);
+    *images = fresh;
+    memset(&fresh, 0, sizeof fresh); /* handed over */
+out:
+    moda_images_free(&fresh);
+    return st;
+}
+
 void moda_images_free(moda_images *images)
 {
     if (!images) return;
+    for (size_t i = 0; images->own && i < images->n; i++) free(images->own[i].pixels);
+    free(images->own);
     free(images->pixels);
     free(images->labels);
     memset(images, 0, sizeof *images);
@@ -65,18 +89,20 @@ out:
 
 void moda_images_measure(const moda_images *images, float *mean, float *std)
 {
-    const size_t area = images->height * images->width;
     for (size_t c = 0; c < images->channels; c++) {
-        uint64_t sum = 0, squares = 0;
-#pragma omp parallel for schedule(static) reduction(+ : sum, squares)
+        uint64_t sum = 0, squares = 0, pixels = 0;
+#pragma omp parallel for schedule(static) reduction(+ : sum, squares, pixels)
         for (size_t i = 0; i < images->n; i++) {
-            const uint8_t *plane = images->pixels + (i * images->channels + c) * area;
+            const moda_own_image image = moda_images_at(images, i);
+            const size_t area = image.height * image.width;
+            const uint8_t *plane = image.pixels + c * area;
             for (size_t p = 0; p < area; p++) {
                 sum += plane[p];
                 squares += (uint64_t)plane[p] * plane[p];
             }
+            pixels += area;
         }
-        const double count = (double)images->n * (double)area;
+        const double count = (double)pixels;
         const double average = count > 0 ? (double)sum / count : 0;
         const double variance = count > 0 ? (double)squares / count - average * average : 0;
         mean[c] = (float)(average / 255);

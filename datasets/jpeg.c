@@ -56,6 +56,11 @@ static bool decode(jpeg_decoder *d, const uint8_t *data)
                  height, d->size);
         return false;
     }
+    const char *unfit = moda_picture_fit(d->picture, height, width);
+    if (unfit) {
+        snprintf(d->reason, sizeof d->reason, "%s", unfit);
+        return false;
+    }
     d->resizer = moda_resizer_create(height, width, d->picture);
     d->row = malloc(width * 3);
     if (!d->resizer || !d->row) {

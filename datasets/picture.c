@@ -2,7 +2,23 @@
 #include "base/file.h"
 #include "datasets/image_internal.h"
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { MAX_RATIO = 16 }; /* long side to short one: beyond it a crop shows nothing */
+
+const char *moda_picture_fit(moda_picture *p, size_t height, size_t width)
+{
+    const size_t shorter = height < width ? height : width;
+    if (!p->shorter) return NULL;
+    if (height / MAX_RATIO > width || width / MAX_RATIO > height)
+        return "one side is more than 16 times as long as the other";
+    /* The long side is cut to a whole pixel, as everyone does. */
+    p->height = shorter == height ? p->shorter : p->shorter * height / width;
+    p->width = shorter == width ? p->shorter : p->shorter * width / height;
+    p->pixels = malloc(3 * p->height * p->width);
+    return p->pixels ? NULL : "out of memory";
+}
 
 moda_status moda_picture_read(const char *path, moda_picture *picture)
 {

@@ -69,6 +69,8 @@ static bool decode(png_decoder *d)
     png_read_update_info(d->png, d->info);
     if (png_get_rowbytes(d->png, d->info) != width * 3)
         png_error(d->png, "unexpected pixel layout");
+    const char *unfit = moda_picture_fit(d->picture, height, width);
+    if (unfit) png_error(d->png, unfit);
     const size_t kept = passes > 1 ? height : 1; /* later passes fill in what earlier ones left */
     d->rows = malloc(kept * width * 3);
     d->resizer = moda_resizer_create(height, width, d->picture);

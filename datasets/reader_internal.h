@@ -12,6 +12,7 @@ typedef moda_status moda_reader(const char *where, const moda_dataset_options *o
                                 moda_dataset *dataset);
 moda_reader moda_mnist_read, moda_fashion_mnist_read; /* idx.c */
 moda_reader moda_cifar10_read, moda_cifar100_read;    /* cifar.c */
+moda_reader moda_svhn_read;                           /* svhn.c */
 moda_reader moda_folder_read;                         /* folder.c */
 moda_reader moda_synthetic_read;                      /* synthetic.c */
 
@@ -19,7 +20,12 @@ moda_reader moda_synthetic_read;                      /* synthetic.c */
 MODA_MUST_USE moda_status moda_images_alloc(moda_images *images, size_t n, size_t channels,
                                             size_t height, size_t width);
 void moda_images_free(moda_images *images); /* and zeroes the struct */
-/* Bytes of one image. */
+/* n images without pixels, each to get a picture of its own in images->own. Fails: MODA_ERR_NOMEM. */
+MODA_MUST_USE moda_status moda_images_alloc_own(moda_images *images, size_t n, size_t channels,
+                                                size_t height, size_t width);
+/* Image i, whichever way it is kept; its pixels stay the split's. */
+moda_own_image moda_images_at(const moda_images *images, size_t i);
+/* Bytes of one image, where all have one size. */
 size_t moda_images_stride(const moda_images *images);
 
 /* Surrounds every image with zeros so that it has at least the given size; it stays in the middle

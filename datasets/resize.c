@@ -5,34 +5,27 @@
 
 enum { RGB = 3 };
 
-/* Which inputs an output pixel is made of, along one direction. first[] and first[]+count[] never
- * decrease. */
-typedef struct axis {
-    size_t inputs, outputs, taps; /* taps: room per output */
-    size_t *first, *count;
-    float *weight; /* [outputs,taps], each row sums to 1 */
-} axis;
-
 struct moda_resizer {
-    axis across, down;
+    moda_axis across, down;
     moda_picture *picture;
     float *line;      /* [width,3] one input row, resampled across */
     float *sum;       /* [height,width,3] */
     size_t row, open; /* next input row; first output row that still lacks input */
 };
 
-static int axis_init(axis *a, size_t inputs, size_t outputs)
+size_t moda_axis_taps(size_t inputs, size_t outputs)
 {
-    const double scale = (double)inputs / (double)outputs, half = scale > 1 ? scale : 1;
-    *a = (axis){.inputs = inputs, .outputs = outputs, .taps = (size_t)(2 * half) + 3};
-    a->first = calloc(outputs, sizeof *a->first);
-    a->count = calloc(outputs, sizeof *a->count);
-    a->weight = calloc(outputs * a->taps, sizeof *a->weight);
-    if (!a->first || !a->count || !a->weight) return 0;
-    for (size_t o = 0; o < outputs; o++) {
+    const double scale = (double)inputs / (double)outputs;
+    return (size_t)(2 * (scale > 1 ? scale : 1)) + 3;
+}
+
+void moda_axis_fill(moda_axis *a)
+{
+    const double scale = (double)a->inputs / (double)a->outputs, half = scale > 1 ? scale : 1;
+    for (size_t o = 0; o < a->outputs; o++) {
         const double center = ((double)o + 0.5) * scale;
         const double low = fmax(floor(center - half), 0);
-        const double high = fmin(ceil(center + half), (double)inputs);
+        const double high = fmin(ceil(center + half), (double)a->inputs);
         float *weight = a->weight + o * a->taps;
         double total = 0;
         a->first[o] = (size_t)low;
@@ -42,10 +35,20 @@ static int axis_init(axis *a, size_t inputs, size_t outputs)
         for (size_t t = 0; t < a->count[o]; t++)
             weight[t] = (float)(fmax(0, 1 - fabs(low + (double)t + 0.5 - center) / half) / total);
     }
+}
+
+static int axis_init(moda_axis *a, size_t inputs, size_t outputs)
+{
+    *a = (moda_axis){inputs, outputs, moda_axis_taps(inputs, outputs), NULL, NULL, NULL};
+    a->first = calloc(outputs, sizeof *a->first);
+    a->count = calloc(outputs, sizeof *a->count);
+    a->weight = calloc(outputs * a->taps, sizeof *a->weight);
+    if (!a->first || !a->count || !a->weight) return 0;
+    moda_axis_fill(a);
     return 1;
 }
 
-static void axis_free(axis *a)
+static void axis_free(moda_axis *a)
 {
     free(a->first);
     free(a->count);
@@ -79,7 +82,7 @@ void moda_resizer_destroy(moda_resizer *r)
 
 void moda_resizer_row(moda_resizer *r, const uint8_t *rgb)
 {
-    const axis *across = &r->across, *down = &r->down;
+    const moda_axis *across = &r->across, *down = &r->down;
     const size_t y = r->row++, width = across->outputs;
     if (y >= down->inputs) return;
     for (size_t x = 0; x < width; x++) {

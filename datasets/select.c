@@ -13,17 +13,19 @@ static void compact(moda_images *images, const bool *keep)
     const size_t stride = moda_images_stride(images);
     size_t to = 0;
     for (size_t i = 0; i < images->n; i++) {
-        if (!keep[i]) continue;
-        if (to < i) {
-            memcpy(images->pixels + to * stride, images->pixels + i * stride, stride);
-            images->labels[to] = images->labels[i];
+        if (!keep[i]) {
+            if (images->own) free(images->own[i].pixels);
+            continue;
         }
-        to++;
+        if (to < i && images->own) images->own[to] = images->own[i];
+        if (to < i && !images->own)
+            memcpy(images->pixels + to * stride, images->pixels + i * stride, stride);
+        images->labels[to++] = images->labels[i];
     }
     if (to == images->n) return;
     images->n = to;
     /* Shrinking gives memory back; should it fail, the larger block serves as well. */
-    void *pixels = realloc(images->pixels, to > 0 ? to * stride : 1);
+    void *pixels = images->own ? NULL : realloc(images->pixels, to > 0 ? to * stride : 1);
     void *labels = realloc(images->labels, to > 0 ? to * sizeof *images->labels : 1);
     if (pixels) images->pixels = pixels;
     if (labels) images->labels = labels;
