@@ -6,6 +6,7 @@
 #include "datasets/data_options.h"
 #include "engine/commands.h"
 #include "engine/evaluate.h"
+#include "engine/fold.h"
 #include "engine/model_data.h"
 #include "numa/threads.h"
 #include <stdio.h>
@@ -19,6 +20,7 @@ typedef struct eval_command {
     const char *spec, *logits_path;
     int split;
     size_t limit, batch_size;
+    bool fold;
     moda_data_options data_options;
     moda_common_options common;
     moda_model *model;
@@ -47,6 +49,8 @@ static moda_status parse(const moda_command *self, int argc, char **argv, eval_c
         {MODA_OPTION_SIZE, "limit", "N", "only the first N images", &c->limit, 1, 1e12, NULL},
         {MODA_OPTION_SIZE, "batch-size", "N", "images at a time (default 128)", &c->batch_size, 1,
          1 << 20, NULL},
+        {MODA_OPTION_FLAG, "fold", NULL, "fold batch norms into the layers before them", &c->fold,
+         0, 0, NULL},
         {MODA_OPTION_OUTPUT, "logits", "F.safetensors", "write logits [images,outputs] and labels",
          &c->logits_path, 0, 0, NULL},
         {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
@@ -79,6 +83,17 @@ out:
     return st;
 }
 
+static moda_status fold(eval_command *c)
+{
+    moda_status st = MODA_OK;
+    moda_model *folded = NULL;
+    MODA_TRY(moda_fold(c->model, &folded));
+    moda_model_destroy(c->model);
+    c->model = folded;
+out:
+    return st;
+}
+
 static moda_status prepare(eval_command *c)
 {
     moda_status st = MODA_OK;
@@ -88,6 +103,7 @@ static moda_status prepare(eval_command *c)
     MODA_TRY(moda_threads_set(c->common.threads, &threads));
     MODA_TRY(
         moda_model_data_open(c->spec, &c->data_options, c->common.seed, true, &c->model, &c->data));
+    if (c->fold) MODA_TRY(fold(c));
     c->images = c->split == TEST ? c->data->test : c->data->train;
     if (c->limit && c->limit < c->images.n) c->images.n = c->limit;
     if (c->batch_size > c->images.n && c->images.n) c->batch_size = c->images.n;

@@ -19,12 +19,14 @@
 enum { STANDARD, MODA };
 static const char *const methods[] = {"standard", "moda", NULL};
 static const char *const precisions[] = {"f32", "auto", NULL}; /* auto: the fastest there is */
+enum { FLIP_AUTO, FLIP_YES, FLIP_NO };
+static const char *const flips[] = {"auto", "yes", "no", NULL};
 static const char *const convolutions[] = {"auto", "direct", NULL};
 
 /* The command line, and what it leads to. */
 typedef struct train_command {
     const char *model_name, *out, *init;
-    int method, precision, convolution;
+    int method, precision, convolution, flip;
     double alpha, beta, gamma; /* NaN: not given */
     bool no_augment, no_shuffle, log_steps;
     moda_data_options data_options;
@@ -88,6 +90,9 @@ static moda_status parse(const moda_command *self, int argc, char **argv, train_
         {MODA_OPTION_SIZE, "max-steps", "N", "stop after N steps", &o->max_steps, 1, 1e12, NULL},
         {MODA_OPTION_FLAG, "no-augment", NULL, "no random crops and flips", &c->no_augment, 0, 0,
          NULL},
+        {MODA_OPTION_CHOICE, "flip", "F",
+         "mirror images at random: yes, no, or auto: all but digits (default auto)", &c->flip, 0, 0,
+         flips},
         {MODA_OPTION_FLAG, "no-shuffle", NULL, "samples in file order", &c->no_shuffle, 0, 0, NULL},
         {MODA_OPTION_FLAG, "log-steps", NULL, "write DIR/steps.jsonl too", &c->log_steps, 0, 0,
          NULL},
@@ -164,6 +169,7 @@ static moda_status prepare(train_command *c)
     moda_net *net;
     MODA_TRY(moda_threads_set(c->common.threads, &c->threads));
     MODA_TRY(moda_data_options_open(&c->data_options, c->common.seed, &c->data));
+    if (c->flip != FLIP_AUTO) c->data->flip = c->flip == FLIP_YES;
     const moda_images *x = &c->data->train;
     const moda_net_defaults defaults = {{x->channels, x->height, x->width}, c->data->classes};
     MODA_TRY(moda_net_open(c->model_name, defaults, &net));
@@ -196,6 +202,8 @@ static moda_status make_config(train_command *c)
                    {"per_class", moda_json_number(d->per_class)},
                    {"image_size", json_integer((json_int_t)d->image_size)},
                    {"normalisation", json_string(moda_normalisation_names[d->normalisation])},
+                   {"crop", json_string(moda_crop_names[d->crop])},
+                   {"flip", json_string(flips[c->flip])},
                    {"method", json_string(methods[c->method])},
                    {"alpha", moda_json_number(w.affinity)},
                    {"beta", moda_json_number(w.dispersion)},

@@ -52,6 +52,9 @@ typedef struct moda_executor_options {
     size_t batch;
     bool training; /* batch statistics, and backward can be called */
     bool modular; /* activation vectors of the tracked layers are taken, gradients by them joined */
+    /* Input and output are passed on to other executors: where they are maps of a multiple of 16
+     * channels they are [n,c/16,h,w,16] and not [n,c,h,w], so that nothing is reordered. */
+    bool blocked;
     moda_convolution convolution;
     moda_tap tap; /* may be NULL */
     void *tap_user;

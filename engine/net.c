@@ -20,6 +20,7 @@ static const char *const kind_names[NET_KIND_COUNT] = {
     [MODA_LAYER_BATCHNORM] = "batchnorm", [MODA_LAYER_RELU] = "relu",
     [MODA_LAYER_MAXPOOL] = "maxpool",     [MODA_LAYER_AVGPOOL] = "avgpool",
     [MODA_LAYER_LINEAR] = "linear",       [MODA_LAYER_ADD] = "add",
+    [MODA_LAYER_SELECT] = "select",
 };
 
 const char *moda_layer_kind_name(moda_layer_kind kind)
@@ -68,8 +69,8 @@ moda_status moda_net_text(const char *name_or_path, char **text)
     MODA_TRY(moda_net_builtin(name_or_path, text));
     if (*text) goto out;
     MODA_CHECK(is_net_path(name_or_path), MODA_ERR_ARG,
-               "unknown network '%s'; use lenet5, vgg11, vgg13, vgg16, vgg19 or a description "
-               "FILE.net",
+               "unknown network '%s'; use lenet5, vgg11, vgg13, vgg16, vgg19, resnet18, resnet34, "
+               "mobilenet or a description FILE.net",
                MODA_QUOTE(name_or_path));
     MODA_TRY(read_description(name_or_path, text));
 out:
@@ -90,7 +91,10 @@ out:
 void moda_net_destroy(moda_net *net)
 {
     if (!net) return;
-    for (size_t i = 0; i < net->layer_count; i++) free(net->layers[i].name);
+    for (size_t i = 0; i < net->layer_count; i++) {
+        free(net->layers[i].name);
+        free(net->layers[i].channels);
+    }
     free(net->layers);
     free(net->tracked);
     free(net->name);

@@ -18,8 +18,11 @@ typedef enum moda_layer_kind {
     MODA_LAYER_MAXPOOL,
     MODA_LAYER_AVGPOOL, /* zero padding is not counted in the mean */
     MODA_LAYER_LINEAR,  /* weight [outputs, c*h*w], inputs in the order c,h,w; bias [outputs] */
-    MODA_LAYER_ADD      /* elementwise, two inputs of one shape */
+    MODA_LAYER_ADD,     /* elementwise, two inputs of one shape */
+    MODA_LAYER_SELECT   /* channels by number, or zeros */
 } moda_layer_kind;
+
+#define MODA_SELECT_ZERO UINT32_MAX /* in moda_layer.channels: a channel of zeros */
 
 /* One sample's shape. Features of a linear layer are [c,1,1]. */
 typedef struct moda_shape {
@@ -36,6 +39,9 @@ typedef struct moda_layer {
     size_t groups;                  /* CONV; c for a depthwise one */
     bool bias;                      /* CONV, LINEAR */
     double eps, momentum;           /* BATCHNORM: 1e-5, 0.1 (PyTorch's meaning of momentum) */
+    /* SELECT: [shape.c], output channel j is input channel channels[j], each at most once, or
+     * MODA_SELECT_ZERO. Owned by the layer. */
+    uint32_t *channels;
 } moda_layer;
 
 /* How parameters start; docs/networks.md has the formulas. Batch norm always starts at 1 and 0. */

@@ -195,7 +195,7 @@ static moda_status assemble(builder *b, moda_net *net)
     for (size_t i = 0; i < d->count; i++) {
         moda_layer *from = &written(b, b->order[i])->layer, *to = &net->layers[net->layer_count++];
         *to = *from;
-        from->name = NULL;
+        from->name = NULL, from->channels = NULL;
         for (size_t k = 0; k < input_count(to); k++) to->input[k] = b->place[to->input[k]];
     }
     net->name = d->name, d->name = NULL;

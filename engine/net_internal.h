@@ -3,6 +3,7 @@
 #define MODA_ENGINE_NET_INTERNAL_H
 
 #include "engine/net.h"
+#include <stdio.h>
 
 /* Bounds that keep every product of sizes below 2^62, whatever a description says. */
 enum {
@@ -18,7 +19,8 @@ enum {
 /* One written layer. What depends on other layers is still open: inputs are names, and the words
  * `classes` (outputs), `global` (kernel) and `depthwise` (groups) stand as 0. */
 typedef struct net_draft_layer {
-    moda_layer layer; /* name NULL: to be made up; shape.c holds `outputs` */
+    moda_layer
+        layer; /* name NULL: to be made up; shape.c holds `outputs`, or how many `channels` */
     char *from[2];
     size_t from_count; /* 0: the layer above */
     size_t from_line;
@@ -53,12 +55,18 @@ MODA_MUST_USE moda_status moda_net_builtin(const char *name, char **text);
 /* *text := fresh copy of what moda_net_open() would parse; fails as that does. */
 MODA_MUST_USE moda_status moda_net_text(const char *name_or_path, char **text);
 
+/* "0-3 5 zero 7 4*zero" <-> channels [count], fresh memory. Reading fails: MODA_ERR_FORMAT (not such
+ * a list, a channel twice, more than NET_MAX_CHANNELS). */
+MODA_MUST_USE moda_status moda_net_read_channels(const char *text, uint32_t **channels,
+                                                 size_t *count);
+void moda_net_print_channels(FILE *f, const uint32_t *channels, size_t count);
+
 /* Elements of a layer's weight tensor, 0 when it has none; needs the shapes of its inputs. */
 uint64_t moda_net_weight_elements(const moda_net *net, size_t layer);
 
 /* Names of moda_init in descriptions, indexed by it. */
 enum { NET_INIT_COUNT = 3 };
 extern const char *const moda_init_names[NET_INIT_COUNT];
-enum { NET_KIND_COUNT = 8 };
+enum { NET_KIND_COUNT = 9 };
 
 #endif

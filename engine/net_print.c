@@ -50,6 +50,7 @@ static void print_layer(FILE *f, const moda_net *net, size_t i)
         if (l->eps != 1e-5) print_real(f, "eps", l->eps);
         if (l->momentum != 0.1) print_real(f, "momentum", l->momentum);
         break;
+    case MODA_LAYER_SELECT: moda_net_print_channels(f, l->channels, l->shape.c); break;
     default: break;
     }
 }

@@ -8,13 +8,14 @@
 #include <string.h>
 
 typedef enum value_type {
-    VALUE_NAME,  /* char * */
-    VALUE_SIZE,  /* size_t; a word of the table stands as 0 */
-    VALUE_YESNO, /* bool */
-    VALUE_REAL,  /* double */
-    VALUE_SHAPE, /* moda_shape: C H W */
-    VALUE_INIT,  /* moda_init */
-    VALUE_FROM   /* net_draft_layer.from */
+    VALUE_NAME,    /* char * */
+    VALUE_SIZE,    /* size_t; a word of the table stands as 0 */
+    VALUE_YESNO,   /* bool */
+    VALUE_REAL,    /* double */
+    VALUE_SHAPE,   /* moda_shape: C H W */
+    VALUE_INIT,    /* moda_init */
+    VALUE_FROM,    /* net_draft_layer.from */
+    VALUE_CHANNELS /* moda_layer.channels */
 } value_type;
 
 /* One key: in which sections, what value, where it goes. */
@@ -32,7 +33,7 @@ typedef struct key_rule {
 #define NET       BIT(INPUT)
 #define POOLS     (BIT(MAXPOOL) | BIT(AVGPOOL))
 #define TENSORS   (BIT(CONV) | BIT(BATCHNORM) | BIT(LINEAR))
-#define LAYERS    (TENSORS | POOLS | BIT(RELU) | BIT(ADD))
+#define LAYERS    (TENSORS | POOLS | BIT(RELU) | BIT(ADD) | BIT(SELECT))
 #define IN_NET(f) offsetof(net_draft, f)
 #define IN(f)     offsetof(net_draft_layer, f)
 
@@ -53,6 +54,7 @@ static const key_rule rules[] = {
     {"groups", BIT(CONV), 0, VALUE_SIZE, 1, NET_MAX_CHANNELS, "depthwise", IN(layer.groups)},
     {"bias", BIT(CONV) | BIT(LINEAR), 0, VALUE_YESNO, 0, 0, NULL, IN(layer.bias)},
     {"eps", BIT(BATCHNORM), 0, VALUE_REAL, 1e-30, 1, NULL, IN(layer.eps)},
+    {"channels", BIT(SELECT), BIT(SELECT), VALUE_CHANNELS, 0, 0, NULL, 0},
     {"momentum", BIT(BATCHNORM), 0, VALUE_REAL, 0, 1, NULL, IN(layer.momentum)},
 };
 enum { RULE_COUNT = sizeof rules / sizeof rules[0] };
@@ -229,6 +231,9 @@ static moda_status read_value(reader *r, const key_rule *rule, char *text)
     case VALUE_SHAPE: MODA_TRY(read_shape(text, target)); break;
     case VALUE_INIT: MODA_TRY(read_init(rule->name, text, target)); break;
     case VALUE_FROM: MODA_TRY(read_from(r, text, layer)); break;
+    case VALUE_CHANNELS:
+        MODA_TRY(moda_net_read_channels(text, &layer->layer.channels, &layer->layer.shape.c));
+        break;
     }
 out:
     return st;
@@ -316,10 +321,11 @@ static moda_status begin_section(reader *r, char *line)
     line[n - 1] = 0;
     char *name = trim(line + 1);
     while (kind < NET_KIND_COUNT && strcmp(name, section_name((moda_layer_kind)kind)) != 0) kind++;
-    MODA_CHECK(kind < NET_KIND_COUNT, MODA_ERR_FORMAT,
-               "unknown section [%s]; use net, conv, batchnorm, relu, maxpool, avgpool, linear or "
-               "add",
-               MODA_QUOTE(name));
+    MODA_CHECK(
+        kind < NET_KIND_COUNT, MODA_ERR_FORMAT,
+        "unknown section [%s]; use net, conv, batchnorm, relu, maxpool, avgpool, linear, add "
+        "or select",
+        MODA_QUOTE(name));
     MODA_CHECK(r->inside || kind == MODA_LAYER_INPUT, MODA_ERR_FORMAT,
                "the first section is [%s]; begin with [net]", section_name((moda_layer_kind)kind));
     MODA_CHECK(!r->inside || kind != MODA_LAYER_INPUT, MODA_ERR_FORMAT,
@@ -363,6 +369,7 @@ void moda_net_draft_free(net_draft *draft)
 {
     for (size_t i = 0; i < draft->count; i++) {
         free(draft->layers[i].layer.name);
+        free(draft->layers[i].layer.channels);
         free(draft->layers[i].from[0]);
         free(draft->layers[i].from[1]);
     }

@@ -63,6 +63,18 @@ out:
     return st;
 }
 
+static moda_status infer_select(moda_layer *l, moda_shape in)
+{
+    moda_status st = MODA_OK;
+    for (size_t j = 0; j < l->shape.c; j++)
+        MODA_CHECK(l->channels[j] == MODA_SELECT_ZERO || l->channels[j] < in.c, MODA_ERR_FORMAT,
+                   "channel %u is selected out of %zu, numbered from 0; name one that is there",
+                   l->channels[j], in.c);
+    l->shape.h = in.h, l->shape.w = in.w;
+out:
+    return st;
+}
+
 uint64_t moda_net_weight_elements(const moda_net *net, size_t layer)
 {
     const moda_layer *l = &net->layers[layer];
@@ -124,6 +136,7 @@ moda_status moda_net_infer_shape(moda_net *net, size_t i, size_t classes)
         break;
     case MODA_LAYER_BATCHNORM: l->shape = in; break;
     case MODA_LAYER_ADD: MODA_TRY(infer_add(l, in, net->layers[l->input[1]].shape)); break;
+    case MODA_LAYER_SELECT: MODA_TRY(infer_select(l, in)); break;
     }
     MODA_TRY(check_size(net, i));
 out:

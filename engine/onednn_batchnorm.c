@@ -4,8 +4,7 @@
 #include "engine/batchnorm.h"
 #include "engine/onednn_internal.h"
 
-/* The ReLU that alone reads this layer's output, MODA_NONE if there is none. */
-static size_t following_relu(const moda_net *net, size_t layer)
+size_t moda_following_relu(const moda_net *net, size_t layer)
 {
     size_t found = MODA_NONE;
     for (size_t i = layer + 1; i < net->layer_count; i++)
@@ -110,7 +109,7 @@ out:
 static size_t taken_along(const moda_executor *e, size_t layer)
 {
     return e->states[layer].fused && e->options.modular
-               ? moda_tracked_index(e->net, following_relu(e->net, layer))
+               ? moda_tracked_index(e->net, moda_following_relu(e->net, layer))
                : MODA_NONE;
 }
 
@@ -150,7 +149,7 @@ moda_status moda_batchnorm_compile_forward(moda_executor *e, size_t layer)
     const bool training = e->options.training;
     moda_value *out = &e->values[layer];
     moda_layer_state *s = &e->states[layer];
-    const size_t relu = following_relu(e->net, layer);
+    const size_t relu = moda_following_relu(e->net, layer);
     moda_map_shape map;
     size_t b[ACTIVATION + 1];
     s->fused = relu != MODA_NONE;

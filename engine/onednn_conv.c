@@ -7,6 +7,7 @@ typedef struct convolution {
     dnnl_memory_desc_t src, weights, bias, dst; /* layouts left to oneDNN, bias plain */
     dnnl_dims_t stride, padding_l, padding_r;
     bool has_bias;
+    bool relu; /* the ReLU behind it is applied before anything is stored: in evaluation */
     size_t weight, bias_parameter;
 } convolution;
 
@@ -22,6 +23,7 @@ static moda_status describe(const moda_executor *e, size_t layer, convolution *c
     const dnnl_dims_t bias = {(dnnl_dim_t)l->shape.c};
     const size_t inner[2] = {in.h, in.w}, outer[2] = {l->shape.h, l->shape.w};
     *c = (convolution){.has_bias = l->bias};
+    c->relu = !e->options.training && moda_following_relu(e->net, layer) != MODA_NONE;
     MODA_TRY(moda_layout_4d(e->options.batch, in, dnnl_format_tag_any, &c->src));
     MODA_TRY(moda_layout_4d(e->options.batch, l->shape, dnnl_format_tag_any, &c->dst));
     MODA_DNNL(dnnl_memory_desc_init_by_tag(&c->weights, g > 1 ? 5 : 4,
@@ -77,20 +79,42 @@ static dnnl_status_t init(const convolution *c, pass p, dnnl_alg_kind_t algorith
     return dnnl_invalid_arguments;
 }
 
+/* Attributes of a convolution that applies the ReLU behind it. */
+static moda_status relu_attributes(const moda_executor *e, const char *name,
+                                   dnnl_primitive_attr_t *attributes)
+{
+    moda_status st = MODA_OK;
+    dnnl_post_ops_t after = NULL;
+    MODA_DNNL(dnnl_primitive_attr_clone(attributes, e->weights->attributes), "ReLU", name);
+    MODA_DNNL(dnnl_post_ops_create(&after), "ReLU", name);
+    MODA_DNNL(dnnl_post_ops_append_eltwise(after, 1, dnnl_eltwise_relu, 0, 0), "ReLU", name);
+    MODA_DNNL(dnnl_primitive_attr_set_post_ops(*attributes, after), "ReLU", name);
+out:
+    dnnl_post_ops_destroy(after);
+    return st;
+}
+
 /* The best primitive for a pass: Winograd where it pays and exists on this CPU, else direct. */
 static moda_status choose(moda_executor *e, size_t layer, const convolution *c, pass p,
                           const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *desc)
 {
     moda_status st = MODA_OK;
+    const dnnl_engine_t engine = e->weights->engine;
+    const char *name = e->net->layers[layer].name;
+    dnnl_primitive_attr_t own = NULL, attributes = e->weights->attributes;
     dnnl_convolution_desc_t d;
     *desc = NULL;
+    if (p == FORWARD && c->relu) {
+        MODA_TRY(relu_attributes(e, name, &own));
+        attributes = own;
+    }
     if (winograd_pays(e, layer) && init(c, p, dnnl_convolution_winograd, &d) == dnnl_success &&
-        dnnl_primitive_desc_create(desc, &d, e->weights->attributes, e->weights->engine, hint) ==
-            dnnl_success)
+        dnnl_primitive_desc_create(desc, &d, attributes, engine, hint) == dnnl_success)
         goto out;
-    MODA_DNNL(init(c, p, dnnl_convolution_direct, &d), "convolution", e->net->layers[layer].name);
-    MODA_TRY(moda_primitive_desc(e, layer, &d, hint, "convolution", desc));
+    MODA_DNNL(init(c, p, dnnl_convolution_direct, &d), "convolution", name);
+    MODA_DNNL(dnnl_primitive_desc_create(desc, &d, attributes, engine, hint), "convolution", name);
 out:
+    dnnl_primitive_attr_destroy(own);
     return st;
 }
 
@@ -105,6 +129,8 @@ moda_status moda_conv_compile_forward(moda_executor *e, size_t layer)
     size_t weights, bias = 0;
     MODA_TRY(describe(e, layer, &c));
     MODA_TRY(choose(e, layer, &c, FORWARD, NULL, &s->forward));
+    s->fused = c.relu;
+    if (c.relu) e->states[moda_following_relu(e->net, layer)].fused = true;
     s->source_layout = *dnnl_primitive_desc_query_md(s->forward, dnnl_query_src_md, 0);
     const dnnl_memory_desc_t want =
         *dnnl_primitive_desc_query_md(s->forward, dnnl_query_weights_md, 0);

@@ -12,7 +12,7 @@ moda_status moda_relu_compile_forward(moda_executor *e, size_t layer)
     moda_layer_state *s = &e->states[layer];
     dnnl_eltwise_desc_t d;
     out->layout = in->layout, out->buffer = in->buffer;
-    if (s->fused) goto out; /* the batch norm before it has done it */
+    if (s->fused) goto out; /* the layer before it has done it */
     if (moda_net_consumers(e->net, l->input[0]) > 1 ||
         e->net->layers[l->input[0]].kind == MODA_LAYER_INPUT)
         MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,

@@ -22,6 +22,7 @@ static const layer_compiler compilers[] = {
     [MODA_LAYER_AVGPOOL] = {moda_pool_compile_forward, moda_pool_compile_backward},
     [MODA_LAYER_LINEAR] = {moda_linear_compile_forward, moda_linear_compile_backward},
     [MODA_LAYER_ADD] = {moda_add_compile_forward, moda_add_compile_backward},
+    [MODA_LAYER_SELECT] = {moda_select_compile_forward, moda_select_compile_backward},
 };
 
 moda_status moda_primitive_desc(const moda_executor *e, size_t layer, const_dnnl_op_desc_t op,
@@ -109,11 +110,18 @@ out:
 
 /* ---- compiling ---- */
 
+/* How the caller writes the input and reads the output. */
+static dnnl_format_tag_t outer_layout(const moda_executor *e, moda_shape s)
+{
+    return e->options.blocked && s.c % 16 == 0 && s.h * s.w > 1 ? dnnl_nChw16c : dnnl_nchw;
+}
+
 static moda_status compile_input(moda_executor *e)
 {
     moda_status st = MODA_OK;
     moda_value *v = &e->values[0];
-    MODA_TRY(moda_layout_4d(e->options.batch, e->net->input, dnnl_nchw, &v->layout));
+    MODA_TRY(moda_layout_4d(e->options.batch, e->net->input, outer_layout(e, e->net->input),
+                            &v->layout));
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_OWN, dnnl_memory_desc_get_size(&v->layout),
                                  &v->buffer));
     e->input = v->buffer;
@@ -127,8 +135,14 @@ static moda_status compile_logits(moda_executor *e)
     moda_status st = MODA_OK;
     const size_t last = e->net->layer_count - 1;
     moda_value *v = &e->values[last];
+    const moda_shape shape = e->net->layers[last].shape;
     dnnl_memory_desc_t plain;
-    MODA_TRY(moda_layout_4d(e->options.batch, e->net->layers[last].shape, dnnl_nchw, &plain));
+    MODA_TRY(moda_layout_4d(e->options.batch, shape, outer_layout(e, shape), &plain));
+    if (e->options.blocked && dnnl_memory_desc_equal(&v->layout, &plain)) {
+        e->logits = v->buffer; /* as it is: a copy would cost as much as many a layer */
+        e->program.buffers[v->buffer].home = MODA_HOME_OWN;
+        goto out;
+    }
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_OWN, dnnl_memory_desc_get_size(&plain),
                                  &e->logits));
     MODA_TRY(moda_program_reorder(&e->program, e->weights, e->net->layers[last].name, v->buffer,
@@ -236,8 +250,10 @@ void moda_executor_destroy(moda_executor *e)
 {
     if (!e) return;
     moda_program_free(&e->program);
-    for (size_t i = 0; e->states && i < e->net->layer_count; i++)
+    for (size_t i = 0; e->states && i < e->net->layer_count; i++) {
         dnnl_primitive_desc_destroy(e->states[i].forward);
+        free(e->states[i].inverse);
+    }
     free(e->values);
     free(e->states);
     free(e->activation);

@@ -60,7 +60,8 @@ struct moda_step {
     size_t buffer[MODA_STEP_ARGUMENTS];
     dnnl_exec_arg_t argument[MODA_STEP_ARGUMENTS]; /* memories owned by the step */
     /* kernels' parameters */
-    moda_map_shape map;
+    moda_map_shape map, to;   /* to: of the output, where that differs */
+    const uint32_t *channels; /* borrowed */
     size_t tracked;
     float eps, momentum; /* batch norm */
     bool relu;
@@ -119,6 +120,9 @@ size_t moda_weights_find(const moda_weights *w, size_t layer, moda_parameter_rol
 
 /* ---- compiling layers ---- */
 
+/* The ReLU that alone reads this layer's output, MODA_NONE if there is none. */
+size_t moda_following_relu(const moda_net *net, size_t layer);
+
 /* The output of a layer, and the gradient by it, which has the same layout. */
 typedef struct moda_value {
     dnnl_memory_desc_t layout; /* 4-D [n,c,h,w] */
@@ -133,7 +137,8 @@ typedef struct moda_layer_state {
     dnnl_memory_desc_t source_layout;
     size_t workspace;      /* pools */
     size_t mean, variance; /* BATCHNORM: of the batch */
-    bool fused; /* BATCHNORM: applies the ReLU behind it; RELU: its batch norm has done it */
+    bool fused;            /* applies the ReLU behind it; RELU: the layer before has done it */
+    uint32_t *inverse;     /* SELECT: its list the other way round, for backward */
 } moda_layer_state;
 
 struct moda_executor {
@@ -164,6 +169,8 @@ moda_status moda_relu_compile_forward(moda_executor *e, size_t layer);
 moda_status moda_relu_compile_backward(moda_executor *e, size_t layer);
 moda_status moda_add_compile_forward(moda_executor *e, size_t layer);
 moda_status moda_add_compile_backward(moda_executor *e, size_t layer);
+moda_status moda_select_compile_forward(moda_executor *e, size_t layer);
+moda_status moda_select_compile_backward(moda_executor *e, size_t layer);
 
 /* ---- helpers for those ---- */
 
@@ -177,6 +184,9 @@ moda_status moda_layout_4d(size_t n, moda_shape s, dnnl_format_tag_t tag,
                            dnnl_memory_desc_t *layout);
 /* How losses/activation.h sees a layout: MODA_ERR_INTERNAL if it is none of nchw, nChw8c, nChw16c, nhwc. */
 moda_status moda_layout_map(const dnnl_memory_desc_t *layout, moda_map_shape *map);
+/* The layout of `like`, as moda_layout_map() knows it, for maps of another shape. */
+moda_status moda_layout_like(const dnnl_memory_desc_t *like, moda_shape s,
+                             dnnl_memory_desc_t *layout);
 /* buffer in the wanted layout: itself, or a reordered copy. */
 moda_status moda_in_layout(moda_executor *e, size_t layer, size_t buffer,
                            const dnnl_memory_desc_t *have, const dnnl_memory_desc_t *want,

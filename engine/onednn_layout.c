@@ -12,23 +12,45 @@ out:
     return st;
 }
 
+/* The tag that gives `layout`, one of those that moda knows. */
+static moda_status find_tag(const dnnl_memory_desc_t *layout, dnnl_format_tag_t *tag)
+{
+    moda_status st = MODA_OK;
+    static const dnnl_format_tag_t known[] = {dnnl_nChw16c, dnnl_nChw8c, dnnl_nchw, dnnl_nhwc};
+    const moda_shape s = {(size_t)layout->dims[1], (size_t)layout->dims[2],
+                          (size_t)layout->dims[3]};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        dnnl_memory_desc_t candidate;
+        MODA_TRY(moda_layout_4d((size_t)layout->dims[0], s, known[i], &candidate));
+        *tag = known[i];
+        if (dnnl_memory_desc_equal(layout, &candidate)) goto out;
+    }
+    MODA_CHECK(false, MODA_ERR_INTERNAL, "oneDNN chose a layout that moda does not know");
+out:
+    return st;
+}
+
 moda_status moda_layout_map(const dnnl_memory_desc_t *layout, moda_map_shape *map)
 {
     moda_status st = MODA_OK;
-    const moda_shape s = {(size_t)layout->dims[1], (size_t)layout->dims[2],
-                          (size_t)layout->dims[3]};
-    const struct {
-        dnnl_format_tag_t tag;
-        size_t block;
-    } known[] = {{dnnl_nChw16c, 16}, {dnnl_nChw8c, 8}, {dnnl_nhwc, s.c}, {dnnl_nchw, 1}};
-    *map = (moda_map_shape){.n = (size_t)layout->dims[0], .c = s.c, .hw = s.h * s.w};
-    for (size_t i = 0; i < sizeof known / sizeof *known && !map->block; i++) {
-        dnnl_memory_desc_t candidate;
-        MODA_TRY(moda_layout_4d(map->n, s, known[i].tag, &candidate));
-        if (dnnl_memory_desc_equal(layout, &candidate)) map->block = known[i].block;
-    }
-    if (map->hw == 1 && map->block == 1) map->block = s.c; /* features: one long row, not c maps */
-    MODA_CHECK(map->block, MODA_ERR_INTERNAL, "oneDNN chose a layout that moda does not know");
+    dnnl_format_tag_t tag;
+    MODA_TRY(find_tag(layout, &tag));
+    *map = (moda_map_shape){.n = (size_t)layout->dims[0],
+                            .c = (size_t)layout->dims[1],
+                            .hw = (size_t)(layout->dims[2] * layout->dims[3])};
+    map->block = tag == dnnl_nChw16c ? 16 : tag == dnnl_nChw8c ? 8 : tag == dnnl_nhwc ? map->c : 1;
+    if (map->hw == 1 && map->block == 1) map->block = map->c; /* features: one row, not c maps */
+out:
+    return st;
+}
+
+moda_status moda_layout_like(const dnnl_memory_desc_t *like, moda_shape s,
+                             dnnl_memory_desc_t *layout)
+{
+    moda_status st = MODA_OK;
+    dnnl_format_tag_t tag;
+    MODA_TRY(find_tag(like, &tag));
+    MODA_TRY(moda_layout_4d((size_t)like->dims[0], s, tag, layout));
 out:
     return st;
 }

@@ -54,7 +54,9 @@ static moda_status create_batches(moda_trainer *t)
     const moda_train_options *o = &t->options;
     moda_batch_options b = {.batch_size = o->batch_size,
                             .shuffle = o->shuffle,
-                            .crop_padding = o->augment ? o->crop_padding : 0,
+                            .crop_padding =
+                                o->augment && !t->data->crop_resized ? o->crop_padding : 0,
+                            .crop_resized = o->augment && t->data->crop_resized,
                             .flip = o->augment && t->data->flip,
                             .seed = o->seed};
     memcpy(b.mean, t->model->mean, sizeof b.mean);
