@@ -11,20 +11,40 @@ static moda_activity_kernel *const KERNELS[MODA_ISA_COUNT] = {
 #endif
 };
 
+static moda_area_kernel *const AREA_KERNELS[MODA_ISA_COUNT] = {
+    [MODA_ISA_REF] = moda_k_area_ref,
+#if defined(__x86_64__)
+    [MODA_ISA_AVX2] = moda_k_area_avx2,
+    [MODA_ISA_AVX512] = moda_k_area_avx512,
+#endif
+};
+
 enum { MAX_BLOCK = 16 };
 
+static void flag_block(moda_map_shape s, size_t least, const float *x, uint8_t *flag)
+{
+    if (least == 1)
+        KERNELS[moda_isa_best()](s.hw, s.block, x, flag);
+    else
+        AREA_KERNELS[moda_isa_best()](s.hw, s.block, least, x, flag);
+}
+
 /* The last block of a sample may have padding lanes, which have no place in active [n,c]. */
-static void ragged_block(moda_activity_kernel *kernel, moda_map_shape s, const float *x,
-                         uint8_t *active, size_t channels)
+static void ragged_block(moda_map_shape s, size_t least, const float *x, uint8_t *active,
+                         size_t channels)
 {
     uint8_t flag[MAX_BLOCK];
-    kernel(s.hw, s.block, x, flag);
+    flag_block(s, least, x, flag);
     memcpy(active, flag, channels);
 }
 
 void moda_activity_flags(moda_map_shape s, const float *x, uint8_t *active)
 {
-    moda_activity_kernel *kernel = KERNELS[moda_isa_best()];
+    moda_activity_area_flags(s, 1, x, active);
+}
+
+void moda_activity_area_flags(moda_map_shape s, size_t least, const float *x, uint8_t *active)
+{
     size_t blocks = (s.c + s.block - 1) / s.block;
     if (s.hw == 1 && s.c % s.block == 0) { /* one row of features per sample, whatever the block */
         s.block = s.c;
@@ -37,9 +57,9 @@ void moda_activity_flags(moda_map_shape s, const float *x, uint8_t *active)
             uint8_t *flag = active + i * s.c + b * s.block;
             size_t channels = s.c - b * s.block;
             if (channels >= s.block)
-                kernel(s.hw, s.block, map, flag);
+                flag_block(s, least, map, flag);
             else
-                ragged_block(kernel, s, map, flag, channels);
+                ragged_block(s, least, map, flag, channels);
         }
 }
 

@@ -6,6 +6,7 @@
 #include "decompose/compose.h"
 #include "decompose/decomposition.h"
 #include "decompose/metrics.h"
+#include "decompose/round.h"
 #include "decompose/slice.h"
 #include "numa/threads.h"
 #include <stdio.h>
@@ -15,20 +16,24 @@
 typedef struct settings {
     const char *directory, *out;
     moda_sizes classes;
+    size_t round; /* channels to a multiple of this; 1: as the masks say */
     moda_common_options common;
 } settings;
 
-enum { OPTION_COUNT = 4 };
+enum { OPTION_COUNT = 5 };
 
 static void options_table(settings *s, moda_option *common, moda_option table[OPTION_COUNT])
 {
-    *s = (settings){0};
+    *s = (settings){.round = 1};
     moda_common_options_table(&s->common, common);
     const moda_option options[OPTION_COUNT] = {
         {MODA_OPTION_SIZES, "classes", "LIST", "class numbers, in any order: 0,3,5", &s->classes, 0,
          0, NULL},
         {MODA_OPTION_OUTPUT, "out", "FILE", "the composed network, a model file", &s->out, 0, 0,
          NULL},
+        {MODA_OPTION_SIZE, "round-channels", "N",
+         "fill each layer up to a multiple of N with its next most active channels (default 1)",
+         &s->round, 1, 4096, NULL},
         {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
     };
@@ -53,7 +58,7 @@ typedef struct figures {
     uint64_t flops, model_flops;
 } figures;
 
-static moda_status write_json(const char *path, const moda_model *module, const figures *f)
+static moda_status write_json(const settings *s, const moda_model *module, const figures *f)
 {
     moda_status st = MODA_OK;
     json_t *classes = json_array(), *report = json_object();
@@ -61,6 +66,7 @@ static moda_status write_json(const char *path, const moda_model *module, const 
     for (size_t k = 0; k < module->net->classes; k++)
         bad |= json_array_append_new(classes, json_integer((json_int_t)module->class_ids[k]));
     bad |= json_object_set(report, "classes", classes);
+    bad |= json_object_set_new(report, "round_channels", json_integer((json_int_t)s->round));
     bad |= json_object_set_new(report, "neurons", json_integer((json_int_t)f->neurons));
     bad |= json_object_set_new(report, "parameters", json_integer((json_int_t)f->parameters));
     bad |= json_object_set_new(report, "model_parameters",
@@ -70,8 +76,8 @@ static moda_status write_json(const char *path, const moda_model *module, const 
     bad |= json_object_set_new(report, "flops",
                                moda_json_number((double)f->flops / (double)f->model_flops));
     bad |= json_object_set_new(report, "multiply_adds", json_integer((json_int_t)f->flops));
-    MODA_CHECK(!bad, MODA_ERR_NOMEM, "out of memory: %s", path);
-    MODA_TRY(moda_json_write(path, report));
+    MODA_CHECK(!bad, MODA_ERR_NOMEM, "out of memory: %s", s->common.json);
+    MODA_TRY(moda_json_write(s->common.json, report));
 out:
     json_decref(classes);
     json_decref(report);
@@ -104,20 +110,28 @@ static moda_status compose(settings *s)
     moda_status st = MODA_OK;
     moda_model *model = NULL, *module = NULL;
     moda_masks *masks = NULL;
+    moda_rates *rates = NULL;
     moda_kept *kept = NULL;
     MODA_TRY(moda_decomposition_open(s->directory, &model, &masks));
     MODA_TRY(moda_model_outputs(model, "classes", &s->classes));
-    MODA_TRY(moda_kept_of_classes(model->net, masks, s->classes.values, s->classes.n, &kept));
+    if (s->round > 1) {
+        MODA_TRY(moda_rates_open(s->directory, model, masks, &rates));
+        MODA_TRY(moda_kept_rounded(model->net, masks, rates, s->classes.values, s->classes.n,
+                                   s->round, &kept));
+    } else {
+        MODA_TRY(moda_kept_of_classes(model->net, masks, s->classes.values, s->classes.n, &kept));
+    }
     MODA_TRY(moda_slice(model, kept, masks->tau, &module));
     MODA_TRY(moda_model_save(module, s->out));
     figures f = {moda_module_parameters(model->net, kept), moda_network_parameters(model->net),
                  moda_module_neurons(model->net, kept),    moda_network_neurons(model->net),
                  moda_module_flops(model->net, kept),      moda_network_flops(model->net)};
-    if (s->common.json) MODA_TRY(write_json(s->common.json, module, &f));
+    if (s->common.json) MODA_TRY(write_json(s, module, &f));
     print_figures(s, module, &f);
 out:
     moda_kept_destroy(kept);
     moda_masks_destroy(masks);
+    moda_rates_destroy(rates);
     moda_model_destroy(module);
     moda_model_destroy(model);
     return st;

@@ -15,14 +15,15 @@
 #include <string.h>
 
 typedef struct settings {
-    const char *model, *rates, *out;
+    const char *model, *rates, *out, *activity;
+    moda_activity_rule rule; /* that activity says */
     double tau, min_active;
     size_t batch_size;
     moda_data_options data;
     moda_common_options common;
 } settings;
 
-enum { OPTION_COUNT = 8 };
+enum { OPTION_COUNT = 9 };
 
 static void options_table(settings *s, moda_option *data, moda_option *common,
                           moda_option table[OPTION_COUNT])
@@ -39,6 +40,9 @@ static void options_table(settings *s, moda_option *data, moda_option *common,
         {MODA_OPTION_REAL, "min-active", "X",
          "least share of a layer's neurons per class, 0: none (default 0.005)", &s->min_active, 0,
          1, NULL},
+        {MODA_OPTION_TEXT, "activity", "RULE",
+         "active means: any (value is not zero), area:X, magnitude:X (default any)", &s->activity,
+         0, 0, NULL},
         {MODA_OPTION_TEXT, "rates", "FILE", "take these rates, no pass over the data", &s->rates, 0,
          0, NULL},
         {MODA_OPTION_SIZE, "batch-size", "N", "images at a time (default 128)", &s->batch_size, 1,
@@ -49,9 +53,10 @@ static void options_table(settings *s, moda_option *data, moda_option *common,
     memcpy(table, options, sizeof options);
 }
 
-static moda_status check(const settings *s)
+static moda_status check(settings *s)
 {
     moda_status st = MODA_OK;
+    if (s->activity) MODA_TRY(moda_activity_rule_parse(s->activity, &s->rule));
     MODA_CHECK(!isnan(s->tau), MODA_ERR_ARG, "--tau is missing: 0.9, for example");
     MODA_CHECK(s->out, MODA_ERR_ARG, "--out is missing: the folder for the modules");
     MODA_TRY(moda_check_distinct("json", s->common.json, s->out, moda_decomposition_files));
@@ -81,8 +86,15 @@ static moda_status get_rates(const settings *s, const moda_dataset *data, const 
         MODA_CHECK(r->weights == 0 || r->weights == checksum, MODA_ERR_FORMAT,
                    "%s: measured on other weights than those of %s: measure them again with --data",
                    s->rates, s->model);
+        char rule[MODA_ACTIVITY_TEXT];
+        moda_activity_rule_print(r->rule, rule);
+        MODA_CHECK(!s->activity || moda_activity_rule_equal(r->rule, s->rule), MODA_ERR_ARG,
+                   "%s was measured with --activity %s, not %s: leave --activity out, or "
+                   "measure again with --data",
+                   s->rates, rule, s->activity);
     } else {
-        MODA_TRY(moda_rates_measure(model, &data->train, s->batch_size, s->data.spec, &r));
+        MODA_TRY(
+            moda_rates_measure_by(model, &data->train, s->batch_size, s->rule, s->data.spec, &r));
     }
     r->weights = checksum; /* rates of another program: the caller says that they fit */
     *rates = r, r = NULL;
@@ -93,7 +105,7 @@ out:
 
 static void print_figures(const settings *s, const moda_decomposition *d)
 {
-    char a[32], b[32];
+    char a[MODA_ACTIVITY_TEXT], b[32];
     moda_table *table = moda_table_create("class|name|>neurons|>parameters|>size|>FLOPs");
     for (size_t k = 0; k < d->classes; k++) {
         const moda_module_figures *m = &d->modules[k];
@@ -105,8 +117,9 @@ static void print_figures(const settings *s, const moda_decomposition *d)
     moda_table_row(table, "model||%s|%s|1|1", moda_human_count(d->model_neurons, a),
                    moda_human_count(d->model_parameters, b));
     moda_table_print(table);
-    printf("tau %g: mean size %.4f, mean overlap %.4f, mean FLOPs %.4f\n", d->tau, d->mean_size,
-           d->mean_overlap, d->mean_flops);
+    moda_activity_rule_print(d->rule, a);
+    printf("tau %g, activity %s: mean size %.4f, mean overlap %.4f, mean FLOPs %.4f\n", d->tau, a,
+           d->mean_size, d->mean_overlap, d->mean_flops);
     printf("%zu modules in %s\n", d->classes, s->out);
     moda_table_destroy(table);
 }

@@ -6,5 +6,7 @@
 
 extern const moda_command moda_command_decompose;
 extern const moda_command moda_command_compose;
+extern const moda_command moda_command_reuse;
+extern const moda_command moda_command_sweep;
 
 #endif

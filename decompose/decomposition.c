@@ -43,6 +43,7 @@ moda_status moda_decomposition_measure(const moda_model *model, const moda_masks
     MODA_ALLOC(d, sizeof *d);
     *d = (moda_decomposition){.tau = masks->tau,
                               .min_active = masks->min_active,
+                              .rule = masks->rule,
                               .model_neurons = moda_network_neurons(net),
                               .model_parameters = moda_network_parameters(net),
                               .model_flops = moda_network_flops(net),
@@ -93,8 +94,11 @@ moda_status moda_decomposition_json(const moda_decomposition *d, json_t **result
 {
     moda_status st = MODA_OK;
     json_t *report = json_object(), *modules = json_array(), *overlap = json_array();
+    char rule[MODA_ACTIVITY_TEXT];
     int bad = json_object_set_new(report, "tau", moda_json_number(d->tau));
     bad |= json_object_set_new(report, "min_active", moda_json_number(d->min_active));
+    moda_activity_rule_print(d->rule, rule);
+    bad |= json_object_set_new(report, "activity", json_string(rule));
     bad |= json_object_set_new(report, "model_parameters",
                                json_integer((json_int_t)d->model_parameters));
     bad |= json_object_set_new(report, "model_multiply_adds",

@@ -26,6 +26,7 @@ typedef struct moda_module_figures {
 
 typedef struct moda_decomposition {
     double tau, min_active;
+    moda_activity_rule rule; /* when a neuron counted as active */
     size_t model_neurons, model_parameters;
     uint64_t model_flops;
     size_t classes;
@@ -43,7 +44,7 @@ MODA_MUST_USE moda_status moda_decomposition_measure(const moda_model *model,
                                                      moda_decomposition **decomposition);
 void moda_decomposition_destroy(moda_decomposition *decomposition);
 
-/* The report: tau, min_active, model_parameters, model_multiply_adds, model_neurons, modules[{class, name, neurons,
+/* The report: tau, min_active, activity, model_parameters, model_multiply_adds, model_neurons, modules[{class, name, neurons,
  * parameters, size, flops, multiply_adds}], mean_size, mean_flops, mean_overlap, overlap[i][j];
  * size and flops are shares of the model. New reference. */
 MODA_MUST_USE moda_status moda_decomposition_json(const moda_decomposition *decomposition,

@@ -1,101 +1,210 @@
 #include "decompose/kept.h"
 #include <stdlib.h>
+#include <string.h>
 
-/* What decides about the channels of a group. */
-enum { ALL = -1, CLASSES = -2 }; /* >= 0: a tracked layer */
+/* What the rules know about a layer's output, one byte per channel. */
+typedef struct layer_rule {
+    uint8_t *wanted;     /* a reader needs it */
+    uint8_t *had;        /* it can be read, and is not just zeros */
+    bool masked;         /* all that is wanted is so because of masks or the list of classes */
+    bool logits;         /* its channels are outputs of the network */
+    const uint8_t *mask; /* tracked ReLU; NULL: none, or everything is kept */
+} layer_rule;
 
-static bool heads_group(const moda_layer *layer)
+typedef struct rules {
+    const moda_net *net;
+    layer_rule *layers; /* [layer_count] */
+    uint8_t *bytes;     /* of all of them */
+    bool whole;         /* everything is kept, wanted or not */
+} rules;
+
+static size_t channels_of(const rules *r, size_t layer)
 {
-    return layer->kind == MODA_LAYER_INPUT || layer->kind == MODA_LAYER_CONV ||
-           layer->kind == MODA_LAYER_LINEAR;
+    return r->net->layers[layer].shape.c;
 }
 
-/* Structures that no rule covers yet. */
-static moda_status check_layer(const moda_net *net, size_t i)
+static size_t input_count(const moda_layer *layer)
+{
+    if (layer->kind == MODA_LAYER_INPUT) return 0;
+    return layer->kind == MODA_LAYER_ADD ? 2 : 1;
+}
+
+bool moda_kept_depthwise(const moda_net *net, size_t layer)
+{
+    const moda_layer *l = &net->layers[layer];
+    return l->kind == MODA_LAYER_CONV && l->groups > 1 && l->groups == l->shape.c &&
+           l->groups == net->layers[l->input[0]].shape.c;
+}
+
+/* Every output channel is made of every input channel. */
+static bool is_dense(const moda_net *net, size_t layer)
+{
+    const moda_layer_kind kind = net->layers[layer].kind;
+    return kind == MODA_LAYER_LINEAR ||
+           (kind == MODA_LAYER_CONV && !moda_kept_depthwise(net, layer));
+}
+
+static bool is_empty(const uint8_t *set, size_t count)
+{
+    return !memchr(set, 1, count);
+}
+
+static size_t first_of(const uint8_t *set, size_t count)
+{
+    size_t c = 0;
+    while (c + 1 < count && !set[c]) c++;
+    return c;
+}
+
+/* ---- backward: what is wanted ---- */
+
+static moda_status check_mask(const rules *r, size_t i)
 {
     moda_status st = MODA_OK;
-    const moda_layer *layer = &net->layers[i];
-    MODA_CHECK(layer->kind != MODA_LAYER_ADD, MODA_ERR_UNSUPPORTED,
-               "%s: layer '%s' adds two branches, and additions cannot be sliced yet: only chains "
-               "of layers decompose",
-               net->name, layer->name);
-    MODA_CHECK(layer->kind != MODA_LAYER_CONV || layer->groups == 1, MODA_ERR_UNSUPPORTED,
-               "%s: layer '%s' is a convolution in %zu groups, which cannot be sliced yet: only "
-               "groups of 1 decompose",
-               net->name, layer->name, layer->groups);
+    const moda_layer *relu = &r->net->layers[i];
+    const char *before = r->net->layers[relu->input[0]].name;
+    size_t c = 0;
+    MODA_CHECK(!r->layers[i].logits, MODA_ERR_UNSUPPORTED,
+               "%s: the channels of ReLU '%s' are the network's outputs, so its mask and the list "
+               "of classes would both decide about '%s': end the network with a linear layer",
+               r->net->name, relu->name, before);
+    while (c < relu->shape.c && !r->layers[i].mask[c]) c++;
+    MODA_CHECK(c < relu->shape.c, MODA_ERR_UNSUPPORTED,
+               "%s: the masks leave nothing of ReLU '%s' behind '%s' (%zu channels): lower the "
+               "threshold or leave the floor on",
+               r->net->name, relu->name, before, relu->shape.c);
 out:
     return st;
 }
 
-/* head[i]: the layer that heads i's group. */
-static moda_status find_heads(const moda_net *net, size_t *head)
+/* A tracked ReLU has no use for channels outside its mask, its readers perhaps not for all of it. */
+static void apply_mask(const rules *r, size_t i)
+{
+    const size_t count = channels_of(r, i);
+    const layer_rule *l = &r->layers[i];
+    size_t first = 0;
+    while (!l->mask[first]) first++;
+    for (size_t c = 0; c < count; c++) l->wanted[c] &= l->mask[c] != 0;
+    if (is_empty(l->wanted, count)) l->wanted[first] = 1;
+}
+
+/* Layer i's demand on its k-th input. */
+static void want_input(const rules *r, size_t i, size_t k)
+{
+    const moda_layer *layer = &r->net->layers[i];
+    const size_t from = layer->input[k], count = channels_of(r, from);
+    const layer_rule *l = &r->layers[i];
+    layer_rule *in = &r->layers[from];
+    if (is_dense(r->net, i)) {
+        memset(in->wanted, 1, count);
+        in->masked = false;
+        return;
+    }
+    for (size_t c = 0; c < layer->shape.c; c++) {
+        if (!l->wanted[c]) continue;
+        const uint32_t to = layer->channels ? layer->channels[c] : (uint32_t)c;
+        if (to != MODA_SELECT_ZERO) in->wanted[to] = 1;
+    }
+    /* A ReLU wants nothing but what its mask names, whoever reads it. */
+    in->masked = in->masked && (l->masked || l->mask);
+    in->logits = in->logits || l->logits;
+}
+
+static moda_status find_wanted(const rules *r)
+{
+    moda_status st = MODA_OK;
+    for (size_t i = r->net->layer_count; i-- > 0;) {
+        const layer_rule *l = &r->layers[i];
+        if (l->mask) {
+            MODA_TRY(check_mask(r, i));
+            apply_mask(r, i);
+        }
+        /* Only zeros of a [select] are wanted. */
+        if (is_empty(l->wanted, channels_of(r, i))) l->wanted[0] = 1;
+        const moda_layer *layer = &r->net->layers[i];
+        for (size_t k = 0; k < input_count(layer); k++) want_input(r, i, k);
+    }
+out:
+    return st;
+}
+
+/* ---- forward: what can be had ---- */
+
+static void find_had(const rules *r, size_t i)
+{
+    const moda_layer *layer = &r->net->layers[i];
+    const layer_rule *l = &r->layers[i];
+    const bool weighs = layer->kind == MODA_LAYER_BATCHNORM || moda_kept_depthwise(r->net, i);
+    if (layer->kind == MODA_LAYER_INPUT || layer->kind == MODA_LAYER_SELECT ||
+        is_dense(r->net, i) || (weighs && l->masked)) {
+        memset(l->had, 1, layer->shape.c);
+        return;
+    }
+    for (size_t k = 0; k < input_count(layer); k++) {
+        const uint8_t *in = r->layers[layer->input[k]].had;
+        for (size_t c = 0; c < layer->shape.c; c++) l->had[c] |= in[c];
+    }
+    for (size_t c = 0; l->mask && c < layer->shape.c; c++) l->had[c] &= l->mask[c] != 0;
+}
+
+/* ---- both ---- */
+
+static moda_status fill(const rules *r, moda_kept *kept)
+{
+    moda_status st = MODA_OK;
+    for (size_t i = 0; i < r->net->layer_count; i++) {
+        const layer_rule *l = &r->layers[i];
+        const size_t count = channels_of(r, i);
+        find_had(r, i);
+        for (size_t c = 0; c < count; c++) l->had[c] &= l->wanted[c];
+        if (is_empty(l->had, count)) l->had[first_of(l->wanted, count)] = 1;
+        if (i == 0 || r->whole) memset(l->had, 1, count); /* images are not cut */
+        MODA_TRY(moda_channels_from_mask(count, l->had, &kept->out[i]));
+        if (is_dense(r->net, i)) kept->in[i] = &kept->out[r->net->layers[i].input[0]];
+    }
+out:
+    return st;
+}
+
+static moda_status check_groups(const moda_net *net)
 {
     moda_status st = MODA_OK;
     for (size_t i = 0; i < net->layer_count; i++) {
-        MODA_TRY(check_layer(net, i));
-        head[i] = heads_group(&net->layers[i]) ? i : head[net->layers[i].input[0]];
+        const moda_layer *layer = &net->layers[i];
+        MODA_CHECK(layer->kind != MODA_LAYER_CONV || layer->groups == 1 ||
+                       moda_kept_depthwise(net, i),
+                   MODA_ERR_UNSUPPORTED,
+                   "%s: layer '%s' is a convolution of %zu channels to %zu in %zu groups: groups "
+                   "that lose different numbers of channels are no such convolution any more; only "
+                   "groups of 1 and depthwise ones (as many groups, inputs and outputs) decompose",
+                   net->name, layer->name, net->layers[layer->input[0]].shape.c, layer->shape.c,
+                   layer->groups);
     }
 out:
     return st;
 }
 
-/* decider[h]: who decides about the group that h heads. */
-static moda_status find_deciders(const moda_net *net, const size_t *head, long *decider)
+static moda_status start(const moda_net *net, const uint8_t *const *keep, const size_t *classes,
+                         size_t class_count, rules *r)
 {
     moda_status st = MODA_OK;
-    for (size_t i = 0; i < net->layer_count; i++) decider[i] = ALL;
-    decider[head[net->layer_count - 1]] = CLASSES;
-    for (size_t l = 0; l < net->tracked_count; l++) {
-        const moda_layer *relu = &net->layers[net->tracked[l]];
-        size_t h = head[net->tracked[l]];
-        MODA_CHECK(net->layers[h].kind != MODA_LAYER_INPUT, MODA_ERR_UNSUPPORTED,
-                   "%s: ReLU '%s' works on the network's input, whose channels cannot be dropped: "
-                   "put a convolution or linear layer before it",
-                   net->name, relu->name);
-        MODA_CHECK(decider[h] != CLASSES, MODA_ERR_UNSUPPORTED,
-                   "%s: ReLU '%s' works on the logits, so its mask and the list of classes would "
-                   "both decide about '%s': end the network with '%s'",
-                   net->name, relu->name, net->layers[h].name, net->layers[h].name);
-        MODA_CHECK(decider[h] == ALL, MODA_ERR_UNSUPPORTED,
-                   "%s: ReLUs '%s' and '%s' have no convolution or linear layer between them, so "
-                   "two masks would decide about '%s'",
-                   net->name, net->layers[net->tracked[decider[h]]].name, relu->name,
-                   net->layers[h].name);
-        decider[h] = (long)l;
-    }
-out:
-    return st;
-}
-
-static moda_status fill_layer(const moda_net *net, size_t i, long decider,
-                              const uint8_t *const *keep, const size_t *classes, size_t class_count,
-                              moda_channels *set)
-{
-    moda_status st = MODA_OK;
-    const moda_layer *layer = &net->layers[i];
-    if (!keep || decider == ALL)
-        MODA_TRY(moda_channels_all(layer->shape.c, set));
-    else if (decider == CLASSES)
-        MODA_TRY(moda_channels_from_list(layer->shape.c, classes, class_count, set));
-    else
-        MODA_TRY(moda_channels_from_mask(layer->shape.c, keep[decider], set));
-    MODA_CHECK(set->count > 0, MODA_ERR_UNSUPPORTED,
-               "%s: the masks leave nothing of layer '%s' (%zu channels): lower the threshold or "
-               "leave the floor on",
-               net->name, layer->name, layer->shape.c);
-out:
-    return st;
-}
-
-static moda_status fill(const moda_net *net, const uint8_t *const *keep, const size_t *classes,
-                        size_t class_count, const size_t *head, const long *decider,
-                        moda_kept *kept)
-{
-    moda_status st = MODA_OK;
+    size_t sum = 0;
+    r->net = net, r->whole = !keep;
+    for (size_t i = 0; i < net->layer_count; i++) sum += net->layers[i].shape.c;
+    MODA_ALLOC(r->layers, net->layer_count * sizeof *r->layers);
+    MODA_ALLOC(r->bytes, 2 * sum);
+    uint8_t *next = r->bytes;
     for (size_t i = 0; i < net->layer_count; i++) {
-        MODA_TRY(fill_layer(net, i, decider[head[i]], keep, classes, class_count, &kept->out[i]));
-        if (moda_kept_run(net, i) > 0) kept->in[i] = &kept->out[net->layers[i].input[0]];
+        const size_t count = net->layers[i].shape.c;
+        r->layers[i] = (layer_rule){.wanted = next, .had = next + count, .masked = true};
+        next += 2 * count;
     }
+    for (size_t l = 0; keep && l < net->tracked_count; l++)
+        r->layers[net->tracked[l]].mask = keep[l];
+    layer_rule *last = &r->layers[net->layer_count - 1];
+    last->logits = true;
+    if (!keep) memset(last->wanted, 1, net->classes);
+    for (size_t k = 0; k < class_count; k++) last->wanted[classes[k]] = 1;
 out:
     return st;
 }
@@ -104,23 +213,21 @@ static moda_status create(const moda_net *net, const uint8_t *const *keep, const
                           size_t class_count, moda_kept **result)
 {
     moda_status st = MODA_OK;
-    size_t *head = NULL;
-    long *decider = NULL;
+    rules r = {0};
     moda_kept *kept = NULL;
     MODA_ALLOC(kept, sizeof *kept);
     MODA_ALLOC(kept->out, net->layer_count * sizeof *kept->out);
     kept->layer_count = net->layer_count;
     MODA_ALLOC(kept->in, net->layer_count * sizeof *kept->in);
-    MODA_ALLOC(head, net->layer_count * sizeof *head);
-    MODA_ALLOC(decider, net->layer_count * sizeof *decider);
-    MODA_TRY(find_heads(net, head));
-    MODA_TRY(find_deciders(net, head, decider));
-    MODA_TRY(fill(net, keep, classes, class_count, head, decider, kept));
+    MODA_TRY(check_groups(net));
+    MODA_TRY(start(net, keep, classes, class_count, &r));
+    MODA_TRY(find_wanted(&r));
+    MODA_TRY(fill(&r, kept));
     *result = kept, kept = NULL;
 out:
     moda_kept_destroy(kept);
-    free(head);
-    free(decider);
+    free(r.layers);
+    free(r.bytes);
     return st;
 }
 
@@ -146,7 +253,7 @@ moda_status moda_kept_create_all(const moda_net *net, moda_kept **kept)
 void moda_kept_destroy(moda_kept *kept)
 {
     if (!kept) return;
-    for (size_t i = 0; i < kept->layer_count; i++) moda_channels_free(&kept->out[i]);
+    for (size_t i = 0; kept->out && i < kept->layer_count; i++) moda_channels_free(&kept->out[i]);
     free(kept->out);
     free(kept->in);
     free(kept);

@@ -2,13 +2,19 @@
  *
  * Metrics and slicing both start from here, so that a module can be measured without being built.
  *
- * Rules (docs/decomposition.md). A convolution, a linear layer or the input heads a group: itself
- * and the channelwise layers (batch norm, ReLU, pools) that follow. A group keeps
- *   - with a ReLU: the mask of that tracked layer;
- *   - that gives the logits: the classes of the module;
- *   - else: everything.
- * The weights of a convolution or linear layer keep the rows of its own group and the columns of
- * the group that it reads; a linear layer owns h*w columns per channel of a map. */
+ * Rules (docs/decomposition.md). Each layer has the channels that its readers want and those that
+ * can be had; it keeps what is in both.
+ *   wanted     by a convolution or linear layer: all; by a ReLU: its mask, as far as its own readers
+ *              want that; by any other layer: what that layer's readers want; at the end: the classes
+ *   to be had  from a convolution or linear layer, a [select] and the input: all; from a ReLU: its
+ *              mask of what it reads; from an addition: what either side has; from any other layer:
+ *              what it reads
+ * A depthwise convolution or batch norm of which only masks want something gives all that they want:
+ * channels that it cannot read enter as zeros. Where nothing would be left, the first channel of a
+ * ReLU's mask, or the first wanted one, stays.
+ *
+ * So a layer that works channel by channel may keep other channels than the layer it reads:
+ * slicing puts a [select] between the two. */
 #ifndef MODA_DECOMPOSE_KEPT_H
 #define MODA_DECOMPOSE_KEPT_H
 
@@ -21,15 +27,17 @@
 typedef struct moda_kept {
     size_t layer_count;
     moda_channels *out; /* [layer_count] of the layer's output */
-    /* [layer_count] CONV and LINEAR: along the second dimension of the weight, in channels of the
-     * layer's input; else NULL. Borrowed from out. */
+    /* [layer_count] along the second dimension of the weight, in channels of the layer's input:
+     * LINEAR and CONV, but NULL for a depthwise one, whose weight has one column, and for all other
+     * layers. Borrowed from out. */
     const moda_channels **in;
 } moda_kept;
 
 /* keep [tracked_count] points to one mask each, [units of the tracked layer], non-zero = kept;
  * classes [class_count] are outputs of the network, in any order. Fails: MODA_ERR_ARG (a class out
- * of range or none), MODA_ERR_UNSUPPORTED (the layer and why it cannot be sliced; a layer of which
- * nothing would be left), MODA_ERR_NOMEM (about 4.2 bytes per channel of every layer). */
+ * of range or none), MODA_ERR_UNSUPPORTED (the layer and why it cannot be sliced: a convolution in
+ * groups that is not depthwise, a ReLU whose channels are the network's outputs, a mask that keeps
+ * nothing), MODA_ERR_NOMEM (about 6.2 bytes per channel of every layer). */
 MODA_MUST_USE moda_status moda_kept_create(const moda_net *net, const uint8_t *const *keep,
                                            const size_t *classes, size_t class_count,
                                            moda_kept **kept);
@@ -40,5 +48,7 @@ void moda_kept_destroy(moda_kept *kept);
 /* Columns of a layer's weight per input channel: h*w of the input of a LINEAR, kernel*kernel of a
  * CONV, 0 for layers without a weight matrix. */
 size_t moda_kept_run(const moda_net *net, size_t layer);
+/* A convolution of each channel alone. One of a single channel counts as an ordinary one. */
+bool moda_kept_depthwise(const moda_net *net, size_t layer);
 
 #endif

@@ -87,6 +87,7 @@ moda_status moda_masks_from_rates(const moda_net *net, const moda_rates *rates, 
                "the least active share is %g: in [0, 1], 0 turns the floor off", min_active);
     MODA_TRY(moda_masks_create(net, &masks));
     masks->tau = tau, masks->min_active = min_active, masks->weights = rates->weights;
+    masks->rule = rates->rule;
     for (size_t i = 0; i < masks->shape.elements; i++)
         masks->values[i] = rates->values[i] >= threshold;
     for (size_t l = 0; l < masks->shape.layers; l++)
@@ -117,13 +118,17 @@ moda_status moda_masks_save(const moda_masks *masks, const char *path)
 {
     moda_status st = MODA_OK;
     char weights[MODA_CHECKSUM_TEXT];
+    char rule[MODA_ACTIVITY_TEXT];
     moda_checksum_print(masks->weights, weights);
+    moda_activity_rule_print(masks->rule, rule);
     char *tau = moda_format("%.17g", masks->tau), *least = moda_format("%.17g", masks->min_active);
     MODA_CHECK(tau && least, MODA_ERR_NOMEM, "out of memory: %s", path);
-    moda_metadata metadata[] = {
-        {"moda.tau", tau}, {"moda.min_active", least}, {"moda.weights", weights}};
+    moda_metadata metadata[] = {{"moda.tau", tau},
+                                {"moda.min_active", least},
+                                {"moda.activity", rule},
+                                {"moda.weights", weights}};
     MODA_TRY(moda_class_tables_write(path, "mask", &masks->shape, MODA_DTYPE_U8, masks->values,
-                                     metadata, 3));
+                                     metadata, 4));
 out:
     free(tau);
     free(least);
@@ -158,6 +163,7 @@ moda_status moda_masks_load(const char *path, const moda_net *net, moda_masks **
     masks->tau = number(file, "moda.tau");
     masks->min_active = number(file, "moda.min_active");
     masks->weights = moda_checksum_of_file(file);
+    MODA_TRY(moda_activity_rule_of_file(file, &masks->rule));
     *result = masks, masks = NULL;
 out:
     moda_tensor_file_close(file);

@@ -9,7 +9,7 @@
  * count includes classes already filled up changes nothing, since they were filled up to just K.
  *
  * File: safetensors, `mask.L` U8 (BOOL is read too) [classes, units], and the metadata `moda.tau`,
- * `moda.min_active` and `moda.weights` (checksum.h). */
+ * `moda.min_active`, `moda.activity` (the rates' rule) and `moda.weights` (checksum.h). */
 #ifndef MODA_DECOMPOSE_MASKS_H
 #define MODA_DECOMPOSE_MASKS_H
 
@@ -24,9 +24,10 @@
 
 typedef struct moda_masks {
     moda_class_tables shape;
-    uint8_t *values;        /* [shape.elements] of 0 and 1, table l starts at shape.offset[l] */
-    double tau, min_active; /* NaN: not known */
-    uint32_t weights;       /* moda_model_checksum() of the model, 0: not known */
+    uint8_t *values;         /* [shape.elements] of 0 and 1, table l starts at shape.offset[l] */
+    double tau, min_active;  /* NaN: not known */
+    uint32_t weights;        /* moda_model_checksum() of the model, 0: not known */
+    moda_activity_rule rule; /* of the rates */
 } moda_masks;
 
 /* All zero. */

@@ -1,5 +1,13 @@
 #include "decompose/metrics.h"
 
+/* Columns of layer i's weight that both modules keep; b NULL: that a keeps. A depthwise
+ * convolution has one. */
+static size_t columns_of(const moda_kept *a, const moda_kept *b, size_t i)
+{
+    if (!a->in[i]) return 1;
+    return b ? moda_channels_common(a->in[i], b->in[i]) : a->in[i]->count;
+}
+
 /* Trainable parameters of a layer with `rows` outputs and `columns` input channels. */
 static size_t layer_parameters(const moda_net *net, size_t i, size_t rows, size_t columns)
 {
@@ -14,8 +22,7 @@ size_t moda_module_shared(const moda_net *net, const moda_kept *a, const moda_ke
     size_t sum = 0;
     for (size_t i = 0; i < net->layer_count; i++) {
         size_t rows = moda_channels_common(&a->out[i], &b->out[i]);
-        size_t columns = a->in[i] ? moda_channels_common(a->in[i], b->in[i]) : 0;
-        sum += layer_parameters(net, i, rows, columns);
+        sum += layer_parameters(net, i, rows, columns_of(a, b, i));
     }
     return sum;
 }
@@ -24,7 +31,7 @@ size_t moda_module_parameters(const moda_net *net, const moda_kept *kept)
 {
     size_t sum = 0;
     for (size_t i = 0; i < net->layer_count; i++)
-        sum += layer_parameters(net, i, kept->out[i].count, kept->in[i] ? kept->in[i]->count : 0);
+        sum += layer_parameters(net, i, kept->out[i].count, columns_of(kept, NULL, i));
     return sum;
 }
 
@@ -34,9 +41,8 @@ uint64_t moda_module_flops(const moda_net *net, const moda_kept *kept)
     uint64_t sum = 0;
     for (size_t i = 0; i < net->layer_count; i++) {
         moda_shape s = net->layers[i].shape;
-        if (!kept->in[i]) continue;
-        sum +=
-            (uint64_t)kept->out[i].count * kept->in[i]->count * moda_kept_run(net, i) * s.h * s.w;
+        sum += (uint64_t)kept->out[i].count * columns_of(kept, NULL, i) * moda_kept_run(net, i) *
+               s.h * s.w;
     }
     return sum;
 }

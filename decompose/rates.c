@@ -33,14 +33,17 @@ moda_status moda_rates_save(const moda_rates *rates, const char *path)
     char *text = NULL;
     char weights[MODA_CHECKSUM_TEXT];
     int bad = 0;
+    char rule[MODA_ACTIVITY_TEXT];
     moda_checksum_print(rates->weights, weights);
+    moda_activity_rule_print(rates->rule, rule);
     for (size_t c = 0; c < rates->shape.classes; c++)
         bad |= json_array_append_new(samples, json_integer((json_int_t)rates->samples[c]));
     MODA_CHECK(!bad && (text = moda_json_line(samples)) != NULL, MODA_ERR_NOMEM,
                "out of memory: %s", path);
-    moda_metadata metadata[] = {{"moda.samples", text}, {"moda.weights", weights}};
+    moda_metadata metadata[] = {
+        {"moda.samples", text}, {"moda.activity", rule}, {"moda.weights", weights}};
     MODA_TRY(moda_class_tables_write(path, "rates", &rates->shape, MODA_DTYPE_F32, rates->values,
-                                     metadata, 2));
+                                     metadata, 3));
 out:
     json_decref(samples);
     free(text);
@@ -88,6 +91,7 @@ moda_status moda_rates_load(const char *path, const moda_net *net, moda_rates **
                                     MODA_DTYPE_F32, rates->values));
     MODA_TRY(check_values(rates, path));
     read_samples(file, rates);
+    MODA_TRY(moda_activity_rule_of_file(file, &rates->rule));
     rates->weights = moda_checksum_of_file(file);
     *result = rates, rates = NULL;
 out:

@@ -1,15 +1,18 @@
 /* decompose/rates.h - activation rates: for which share of a class's samples is a neuron active.
  *     rate[c][l][k] = f32(samples of class c with neuron k of tracked layer l active)
  *                     / f32(samples of class c)
- * divided in f32, as the mean of zeros and ones is in PyTorch. Active: decompose/activity.h.
+ * divided in f32, as the mean of zeros and ones is in PyTorch. Active: by a rule of
+ * decompose/activity_rule.h.
  *
  * File (docs/formats.md): safetensors, `rates.L` f32 [classes, units] for each tracked layer L, and
- * in the metadata `moda.samples`, JSON: samples per class, and `moda.weights` (checksum.h). */
+ * in the metadata `moda.samples`, JSON: samples per class, `moda.activity`: the rule, and
+ * `moda.weights` (checksum.h). */
 #ifndef MODA_DECOMPOSE_RATES_H
 #define MODA_DECOMPOSE_RATES_H
 
 #include "base/status.h"
 #include "datasets/dataset.h"
+#include "decompose/activity_rule.h"
 #include "decompose/class_tables.h"
 #include "engine/model.h"
 #include <stddef.h>
@@ -20,6 +23,7 @@ typedef struct moda_rates {
     float *values;     /* [shape.elements], table l starts at shape.offset[l] */
     uint64_t *samples; /* [classes], 0: not known */
     uint32_t weights;  /* moda_model_checksum() of the model, 0: not known */
+    moda_activity_rule rule;
 } moda_rates;
 
 /* All zero. Fails: MODA_ERR_NOMEM, MODA_ERR_UNSUPPORTED (no tracked layer). */
@@ -34,6 +38,10 @@ void moda_rates_destroy(moda_rates *rates);
 MODA_MUST_USE moda_status moda_rates_measure(const moda_model *model, const moda_images *images,
                                              size_t batch_size, const char *source,
                                              moda_rates **rates);
+/* The same by another rule than the published one. */
+MODA_MUST_USE moda_status moda_rates_measure_by(const moda_model *model, const moda_images *images,
+                                                size_t batch_size, moda_activity_rule rule,
+                                                const char *source, moda_rates **rates);
 
 /* Atomically. */
 MODA_MUST_USE moda_status moda_rates_save(const moda_rates *rates, const char *path);

@@ -1,7 +1,6 @@
 /* decompose/rates_measure.c - the pass over the data behind moda_rates_measure(). */
 #include "base/progress.h"
 #include "datasets/batch.h"
-#include "decompose/activity.h"
 #include "decompose/checksum.h"
 #include "decompose/rates.h"
 #include "engine/executor.h"
@@ -20,7 +19,9 @@ typedef struct pass {
     /* Row of counts for a label; `outputs` is a row of its own for samples that do not count. */
     uint32_t *row_of_label, *labels, *row; /* [label_bound], [batch], [batch] */
     size_t label_bound;
+    moda_activity_rule rule;
     uint8_t *active;   /* [batch, widest layer] */
+    float *means;      /* the same, scratch of the rule */
     uint32_t **counts; /* [layers] -> [outputs + 1, units] */
     moda_class_tables shape;
 } pass;
@@ -28,7 +29,7 @@ typedef struct pass {
 static void count_layer(void *user, size_t l, moda_map_shape s, const float *x)
 {
     pass *p = user;
-    moda_activity_flags(s, x, p->active);
+    moda_activity_flags_by(p->rule, s, x, p->means, p->active);
     moda_activity_count(s.n, s.c, p->active, p->row, p->counts[l]);
 }
 
@@ -87,6 +88,7 @@ static moda_status prepare_counts(pass *p)
         if (p->shape.units[l] > widest) widest = p->shape.units[l];
     }
     MODA_ALLOC(p->active, p->batch * widest);
+    MODA_ALLOC(p->means, p->batch * widest * sizeof *p->means);
     MODA_ALLOC(p->labels, p->batch * sizeof *p->labels);
     MODA_ALLOC(p->row, p->batch * sizeof *p->row);
 out:
@@ -154,6 +156,7 @@ static void release(pass *p)
     for (size_t l = 0; p->counts && l < p->shape.layers; l++) free(p->counts[l]);
     free(p->counts);
     free(p->active);
+    free(p->means);
     free(p->labels);
     free(p->row);
     free(p->row_of_label);
@@ -163,12 +166,21 @@ static void release(pass *p)
 moda_status moda_rates_measure(const moda_model *model, const moda_images *images,
                                size_t batch_size, const char *source, moda_rates **result)
 {
+    const moda_activity_rule published = {MODA_ACTIVITY_ANY, 0};
+    return moda_rates_measure_by(model, images, batch_size, published, source, result);
+}
+
+moda_status moda_rates_measure_by(const moda_model *model, const moda_images *images,
+                                  size_t batch_size, moda_activity_rule rule, const char *source,
+                                  moda_rates **result)
+{
     moda_status st = MODA_OK;
     moda_rates *rates = NULL;
     pass p = {.model = model,
               .images = images,
               .batch = batch_size < images->n ? batch_size : images->n,
-              .outputs = model->net->classes};
+              .outputs = model->net->classes,
+              .rule = rule};
     MODA_CHECK(images->n > 0, MODA_ERR_FORMAT, "%s: no training images", source);
     MODA_TRY(check_input(&p, source));
     MODA_TRY(moda_rates_create(model->net, &rates));
@@ -178,6 +190,7 @@ moda_status moda_rates_measure(const moda_model *model, const moda_images *image
     MODA_TRY(run(&p));
     divide(&p, rates);
     rates->weights = moda_model_checksum(model);
+    rates->rule = rule;
     *result = rates, rates = NULL;
 out:
     release(&p);

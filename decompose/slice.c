@@ -1,36 +1,12 @@
 #include "decompose/slice.h"
 #include "base/json.h"
 #include "decompose/metrics.h"
+#include "decompose/slice_internal.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* The network with the channel counts of kept. It goes through its description twice: once for a
- * copy, once so that the parser checks what was changed, as it will when the file is read. */
-static moda_status slice_net(const moda_net *net, const moda_kept *kept, moda_net **result)
-{
-    moda_status st = MODA_OK;
-    moda_net *copy = NULL;
-    char *text = NULL, *sliced = NULL;
-    moda_net_defaults defaults = {net->input, net->classes};
-    MODA_TRY(moda_net_print(net, &text));
-    MODA_TRY(moda_net_parse(text, net->name, defaults, &copy));
-    MODA_CHECK(copy->layer_count == net->layer_count, MODA_ERR_INTERNAL,
-               "%s: its printed description has %zu layers instead of %zu", net->name,
-               copy->layer_count, net->layer_count);
-    for (size_t i = 0; i < copy->layer_count; i++) copy->layers[i].shape.c = kept->out[i].count;
-    copy->classes = copy->layers[copy->layer_count - 1].shape.c;
-    free(text), text = NULL;
-    defaults.classes = copy->classes;
-    MODA_TRY(moda_net_print(copy, &sliced));
-    MODA_TRY(moda_net_parse(sliced, net->name, defaults, result));
-out:
-    moda_net_destroy(copy);
-    free(text);
-    free(sliced);
-    return st;
-}
-
-/* to [rows, columns, run] := from [.., in->of, run], rows and columns by number. in NULL: vectors. */
+/* to [rows, columns, run] := from [.., in->of, run], rows and columns by number. in NULL: there is
+ * one column, as in vectors and depthwise convolutions. */
 static void gather(const float *from, const moda_channels *out, const moda_channels *in, size_t run,
                    float *to)
 {
@@ -39,7 +15,7 @@ static void gather(const float *from, const moda_channels *out, const moda_chann
         const float *row = from + out->index[r] * stride;
         float *into = to + r * columns * run;
         if (!in)
-            into[0] = row[0];
+            memcpy(into, row, run * sizeof *into);
         else if (run == 1)
             for (size_t c = 0; c < columns; c++) into[c] = row[in->index[c]];
         else
@@ -130,7 +106,7 @@ moda_status moda_slice(const moda_model *model, const moda_kept *kept, double ta
     moda_status st = MODA_OK;
     moda_net *net = NULL;
     moda_model *module = NULL;
-    MODA_TRY(slice_net(model->net, kept, &net));
+    MODA_TRY(moda_slice_net(model->net, kept, &net));
     MODA_TRY(moda_model_create(net, &module)); /* takes the net, also when it fails */
     MODA_TRY(slice_weights(model, kept, module));
     MODA_TRY(name_classes(model, &kept->out[model->net->layer_count - 1], module));

@@ -1,0 +1,185 @@
+/* decompose/cmd_reuse.c - moda reuse: accuracy of all the networks that modules compose to. */
+#include "base/file.h"
+#include "base/log.h"
+#include "decompose/commands.h"
+#include "decompose/compose.h"
+#include "decompose/reuse.h"
+#include "decompose/test_data.h"
+#include "numa/threads.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct settings {
+    const char *directory, *standard, *subtasks, *csv;
+    size_t sample, limit, batch_size;
+    moda_sizes sizes;
+    moda_data_options data;
+    moda_common_options common;
+} settings;
+
+enum { OPTION_COUNT = 10 };
+
+static void options_table(settings *s, moda_option *data, moda_option *common,
+                          moda_option table[OPTION_COUNT])
+{
+    *s = (settings){.batch_size = 128};
+    moda_data_options_table(&s->data, data);
+    moda_common_options_table(&s->common, common);
+    const moda_option options[OPTION_COUNT] = {
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, data, 0, 0, NULL},
+        {MODA_OPTION_TEXT, "standard", "MODEL", "a model of standard training, to compare with",
+         &s->standard, 0, 0, NULL},
+        {MODA_OPTION_SIZE, "sample", "N",
+         "N sub-tasks per number of classes, drawn from the seed (default: all)", &s->sample, 1,
+         MODA_SUBTASKS_MOST, NULL},
+        {MODA_OPTION_SIZES, "sizes", "LIST",
+         "only sub-tasks of so many classes: 2,3,5 (default: all)", &s->sizes, 0, 0, NULL},
+        {MODA_OPTION_TEXT, "subtasks", "FILE",
+         "only these sub-tasks: a list of class numbers, as 0,3,5, on each line", &s->subtasks, 0,
+         0, NULL},
+        {MODA_OPTION_SIZE, "limit", "N", "only the first N test images", &s->limit, 1, 1e12, NULL},
+        {MODA_OPTION_SIZE, "batch-size", "N", "images at a time, at most (default 128)",
+         &s->batch_size, 1, 1 << 20, NULL},
+        {MODA_OPTION_OUTPUT, "csv", "FILE",
+         "a line per sub-task (default DIR/reuse.csv); a .jsonl beside it serves to resume",
+         &s->csv, 0, 0, NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    memcpy(table, options, sizeof options);
+}
+
+static moda_status check(const settings *s)
+{
+    moda_status st = MODA_OK;
+    MODA_CHECK(s->data.spec, MODA_ERR_ARG,
+               "--data is missing: the data whose test images are to be classified");
+    MODA_CHECK(!s->subtasks || (!s->sample && !s->sizes.n), MODA_ERR_ARG,
+               "--subtasks names the sub-tasks: leave out --sample and --sizes");
+out:
+    return st;
+}
+
+/* DIR/reuse.csv, unless named, and what is kept beside it. */
+static moda_status find_paths(const settings *s, char **csv, char **journal)
+{
+    moda_status st = MODA_OK;
+    MODA_CHECK((*csv = s->csv ? strdup(s->csv) : moda_format("%s/reuse.csv", s->directory)) != NULL,
+               MODA_ERR_NOMEM, "out of memory: %s", s->directory);
+    const size_t n = strlen(*csv), stem = n > 4 && strcmp(*csv + n - 4, ".csv") == 0 ? n - 4 : n;
+    MODA_CHECK((*journal = moda_format("%.*s.jsonl", (int)stem, *csv)) != NULL, MODA_ERR_NOMEM,
+               "out of memory: %s", *csv);
+    MODA_TRY(moda_check_writable(*csv)); /* before the work, not after it */
+out:
+    return st;
+}
+
+static moda_status get_subtasks(const settings *s, const moda_model *model,
+                                const moda_test_data *data, moda_subtasks **subtasks)
+{
+    moda_status st = MODA_OK;
+    const moda_subtask_choice choice = {data->outputs.values, data->outputs.n, s->sizes, s->sample,
+                                        s->common.seed};
+    if (s->subtasks)
+        MODA_TRY(moda_subtasks_read(s->subtasks, model, subtasks));
+    else
+        MODA_TRY(moda_subtasks_choose(&choice, subtasks));
+out:
+    return st;
+}
+
+static moda_status open_standard(const settings *s, const moda_model *model,
+                                 const moda_test_data *data, moda_model **standard)
+{
+    moda_status st = MODA_OK;
+    if (!s->standard) goto out;
+    MODA_TRY(moda_model_open(
+        s->standard, (moda_net_defaults){model->net->input, data->data->classes}, standard));
+    if ((*standard)->std[0] == 0) MODA_TRY(moda_model_describe_data(*standard, data->data));
+out:
+    return st;
+}
+
+static moda_status report(const settings *s, const moda_reuse_options *o, const moda_reuse *r,
+                          const char *csv)
+{
+    moda_status st = MODA_OK;
+    json_t *json = NULL;
+    MODA_TRY(moda_reuse_write_csv(csv, o, r));
+    if (s->common.json) {
+        MODA_TRY(moda_reuse_json(o, r, &json));
+        MODA_TRY(moda_json_write(s->common.json, json));
+    }
+    moda_reuse_print(r);
+    if (r->resumed)
+        printf("resumed: %zu of %zu results were there already\n", r->resumed, r->total);
+    printf("%zu sub-tasks in %s\n", r->count, csv);
+out:
+    json_decref(json);
+    return st;
+}
+
+static moda_status reuse(const settings *s)
+{
+    moda_status st = MODA_OK;
+    moda_model *model = NULL, *standard = NULL;
+    moda_masks *masks = NULL;
+    moda_test_data data = {0};
+    moda_subtasks *subtasks = NULL;
+    moda_reuse *r = NULL;
+    char *csv = NULL, *journal = NULL;
+    MODA_TRY(moda_decomposition_open(s->directory, &model, &masks));
+    MODA_TRY(find_paths(s, &csv, &journal));
+    MODA_TRY(moda_test_data_open(&s->data, s->common.seed, s->limit, model, &data));
+    MODA_TRY(get_subtasks(s, model, &data, &subtasks));
+    MODA_TRY(open_standard(s, model, &data, &standard));
+    const moda_reuse_options options = {.model = model,
+                                        .masks = masks,
+                                        .standard = standard,
+                                        .images = &data.images,
+                                        .source = s->data.spec,
+                                        .subtasks = subtasks,
+                                        .batch_size = s->batch_size,
+                                        .journal = journal,
+                                        .label = "sub-tasks"};
+    MODA_TRY(moda_reuse_run(&options, &r));
+    MODA_TRY(report(s, &options, r, csv));
+out:
+    moda_reuse_destroy(r);
+    moda_subtasks_destroy(subtasks);
+    moda_test_data_close(&data);
+    moda_masks_destroy(masks);
+    moda_model_destroy(standard);
+    moda_model_destroy(model);
+    free(csv);
+    free(journal);
+    return st;
+}
+
+static moda_status run(const moda_command *self, int argc, char **argv)
+{
+    moda_status st = MODA_OK;
+    settings s;
+    moda_option data[MODA_DATA_OPTION_COUNT], common[MODA_COMMON_OPTION_COUNT];
+    moda_option table[OPTION_COUNT];
+    char **operands = NULL;
+    size_t count = 0, threads = 0;
+    bool help = false;
+    options_table(&s, data, common, table);
+    MODA_TRY(moda_options_parse(self, table, argc, argv, 1, 1, &operands, &count, &help));
+    if (help) goto out;
+    s.directory = operands[0];
+    MODA_TRY(check(&s));
+    if (s.common.quiet) moda_log_set_level(MODA_LOG_WARNING);
+    MODA_TRY(moda_threads_set(s.common.threads, &threads));
+    MODA_TRY(reuse(&s));
+out:
+    moda_data_options_free(&s.data);
+    free(s.sizes.values);
+    return st;
+}
+
+const moda_command moda_command_reuse = {
+    "reuse", "accuracy of the networks for all sets of classes", "DIR",
+    "moda reuse runs/a/modules --data fashion-mnist --standard runs/b/model.safetensors", run};

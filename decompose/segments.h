@@ -1,0 +1,32 @@
+/* decompose/segments.h - a network in pieces that run one after the other.
+ *
+ * A network can be cut behind a layer if no later layer reads anything before it: then one value
+ * alone crosses the cut. Cuts are made where a convolution or linear layer follows, so that a piece
+ * of a chain is such a layer with its batch norm, ReLU and pools, and a residual block is one piece. */
+#ifndef MODA_DECOMPOSE_SEGMENTS_H
+#define MODA_DECOMPOSE_SEGMENTS_H
+
+#include "base/status.h"
+#include "engine/net.h"
+#include <stddef.h>
+
+typedef struct moda_segments {
+    size_t count;
+    size_t
+        *cut; /* [count+1] layers: cut[0] is the input, cut[count] the last layer. Segment s has the
+                  * layers cut[s]+1 .. cut[s+1] and reads the output of cut[s] */
+} moda_segments;
+
+MODA_MUST_USE moda_status moda_segments_find(const moda_net *net, moda_segments *segments);
+/* The same cuts in a network composed of net, whose layers have the same names, with others among
+ * them. Fails: MODA_ERR_INTERNAL. */
+MODA_MUST_USE moda_status moda_segments_in(const moda_net *net, const moda_segments *segments,
+                                           const moda_net *composed, moda_segments *result);
+void moda_segments_free(moda_segments *segments); /* zeroed struct is fine */
+
+/* Layers from+1 .. to as a network of their own, whose input has the shape of layer from. It need not
+ * end in logits. */
+MODA_MUST_USE moda_status moda_net_piece(const moda_net *net, size_t from, size_t to,
+                                         moda_net **piece);
+
+#endif

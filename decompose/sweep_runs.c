@@ -1,0 +1,215 @@
+#include "decompose/sweep_runs.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "decompose/checksum.h"
+#include "decompose/commands.h"
+#include "decompose/rates.h"
+#include "engine/commands.h"
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* moda train's defaults. */
+static const double defaults[3] = {1, 1, 0.3};
+
+/* ---- which runs ---- */
+
+static moda_status add_run(const char *directory, const double w[3], moda_sweep_run *runs,
+                           size_t *count)
+{
+    moda_status st = MODA_OK;
+    for (size_t i = 0; i < *count; i++)
+        if (runs[i].alpha == w[0] && runs[i].beta == w[1] && runs[i].gamma == w[2]) goto out;
+    moda_sweep_run *r = &runs[(*count)++];
+    *r = (moda_sweep_run){.alpha = w[0], .beta = w[1], .gamma = w[2]};
+    r->directory =
+        moda_format("%s/alpha-%.15g_beta-%.15g_gamma-%.15g", directory, w[0], w[1], w[2]);
+    MODA_CHECK(r->directory, MODA_ERR_NOMEM, "out of memory: %s", directory);
+    r->modules = moda_format("%s/modules", r->directory);
+    MODA_CHECK(r->modules, MODA_ERR_NOMEM, "out of memory: %s", directory);
+out:
+    return st;
+}
+
+moda_status moda_sweep_runs_list(const moda_sweep_plan *plan, moda_sweep_run **result,
+                                 size_t *count)
+{
+    moda_status st = MODA_OK;
+    moda_sweep_run *runs = NULL;
+    size_t n = 0;
+    moda_reals list[3] = {plan->alpha, plan->beta, plan->gamma};
+    for (size_t k = 0; k < 3; k++)
+        if (list[k].n == 0) list[k] = (moda_reals){(double *)&defaults[k], 1};
+    const size_t all = list[0].n * list[1].n * list[2].n;
+    MODA_ALLOC(runs, (all + list[0].n + list[1].n + list[2].n) * sizeof *runs);
+    for (size_t i = 0; !plan->one_at_a_time && i < all; i++) {
+        const double w[3] = {list[0].values[i / list[2].n / list[1].n],
+                             list[1].values[i / list[2].n % list[1].n],
+                             list[2].values[i % list[2].n]};
+        MODA_TRY(add_run(plan->directory, w, runs, &n));
+    }
+    for (size_t k = 0; plan->one_at_a_time && k < 3; k++)
+        for (size_t i = 0; i < list[k].n; i++) {
+            double w[3] = {defaults[0], defaults[1], defaults[2]};
+            w[k] = list[k].values[i];
+            MODA_TRY(add_run(plan->directory, w, runs, &n));
+        }
+    *result = runs, runs = NULL;
+    *count = n;
+out:
+    moda_sweep_runs_free(runs, n);
+    return st;
+}
+
+void moda_sweep_runs_free(moda_sweep_run *runs, size_t count)
+{
+    for (size_t i = 0; runs && i < count; i++) {
+        free(runs[i].directory);
+        free(runs[i].modules);
+    }
+    free(runs);
+}
+
+/* ---- the folder ---- */
+
+static moda_status options_json(const moda_sweep_plan *plan, json_t **json)
+{
+    moda_status st = MODA_OK;
+    json_t *words = json_array();
+    int bad = 0;
+    for (size_t i = 0; i < plan->train.n; i++) {
+        const char *word = plan->train.word[i];
+        /* These change how long it takes and what is shown, not what comes out. */
+        if (strcmp(word, "--quiet") == 0) continue;
+        if (strncmp(word, "--threads=", 10) == 0) continue;
+        if (strcmp(word, "--threads") == 0) {
+            i++;
+            continue;
+        }
+        json_t *text = json_string(word);
+        MODA_CHECK(text, MODA_ERR_ARG, "'%s' is no UTF-8 text, which sweep.json needs", word);
+        bad |= json_array_append_new(words, text);
+    }
+    MODA_CHECK(!bad && (*json = json_pack("{s:O}", "train", words)) != NULL, MODA_ERR_NOMEM,
+               "out of memory: options of a sweep");
+out:
+    json_decref(words);
+    return st;
+}
+
+/* Whether any folder below has a trained model. */
+static moda_status has_finished_run(const char *directory, bool *yes)
+{
+    moda_status st = MODA_OK;
+    glob_t found = {0};
+    char *pattern = moda_format("%s/alpha-*/model.safetensors", directory);
+    MODA_CHECK(pattern, MODA_ERR_NOMEM, "out of memory: %s", directory);
+    *yes = glob(pattern, GLOB_NOSORT, NULL, &found) == 0;
+    globfree(&found);
+out:
+    free(pattern);
+    return st;
+}
+
+moda_status moda_sweep_runs_begin(const moda_sweep_plan *plan)
+{
+    moda_status st = MODA_OK;
+    bool finished = false;
+    json_t *now = NULL, *before = NULL;
+    char *path = moda_format("%s/sweep.json", plan->directory);
+    MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory: %s", plan->directory);
+    MODA_TRY(options_json(plan, &now));
+    MODA_TRY(moda_make_directory(plan->directory));
+    MODA_TRY(has_finished_run(plan->directory, &finished));
+    if (moda_is_file(path) && finished) {
+        MODA_TRY(moda_json_read(path, &before));
+        MODA_CHECK(json_equal(now, before), MODA_ERR_ARG,
+                   "%s: the runs of this folder have other options than these: name another folder "
+                   "with --out, or give the same options",
+                   path);
+    } else {
+        MODA_TRY(moda_json_write(path, now));
+    }
+out:
+    json_decref(now);
+    json_decref(before);
+    free(path);
+    return st;
+}
+
+/* ---- doing them ---- */
+
+/* `moda NAME WORDS... MORE...`. The parser permutes what it gets, so it gets a copy. */
+static moda_status call(const moda_command *command, const moda_words *words,
+                        const char *const *more, size_t more_count)
+{
+    moda_status st = MODA_OK;
+    const size_t n = 1 + words->n + more_count;
+    char **argv = NULL;
+    MODA_ALLOC(argv, (n + 1) * sizeof *argv);
+    argv[0] = (char *)command->name;
+    memcpy(argv + 1, words->word, words->n * sizeof *argv);
+    for (size_t i = 0; i < more_count; i++) argv[1 + words->n + i] = (char *)more[i];
+    MODA_TRY(command->run(command, (int)n, argv));
+out:
+    free(argv);
+    return st;
+}
+
+static moda_status train(const moda_sweep_plan *plan, const moda_sweep_run *run)
+{
+    moda_status st = MODA_OK;
+    char alpha[32], beta[32], gamma[32];
+    snprintf(alpha, sizeof alpha, "%.15g", run->alpha);
+    snprintf(beta, sizeof beta, "%.15g", run->beta);
+    snprintf(gamma, sizeof gamma, "%.15g", run->gamma);
+    const char *const more[] = {"--alpha", alpha, "--beta", beta,
+                                "--gamma", gamma, "--out",  run->directory};
+    MODA_TRY(call(&moda_command_train, &plan->train, more, sizeof more / sizeof more[0]));
+out:
+    return st;
+}
+
+/* True if the modules are there and are of the model as it is now. */
+static moda_status is_decomposed(const moda_sweep_run *run, const char *model_path, bool *yes)
+{
+    moda_status st = MODA_OK;
+    moda_model *model = NULL;
+    moda_rates *rates = NULL;
+    char *report = moda_format("%s/decomposition.json", run->modules);
+    char *path = moda_format("%s/rates.safetensors", run->modules);
+    MODA_CHECK(report && path, MODA_ERR_NOMEM, "out of memory: %s", run->modules);
+    *yes = moda_is_file(report) && moda_is_file(path);
+    if (!*yes) goto out;
+    MODA_TRY(moda_model_open(model_path, (moda_net_defaults){0}, &model));
+    MODA_TRY(moda_rates_load(path, model->net, &rates));
+    *yes = rates->weights == moda_model_checksum(model);
+out:
+    moda_rates_destroy(rates);
+    moda_model_destroy(model);
+    free(report);
+    free(path);
+    return st;
+}
+
+moda_status moda_sweep_runs_do(const moda_sweep_plan *plan, const moda_sweep_run *run)
+{
+    moda_status st = MODA_OK;
+    bool decomposed = false;
+    char tau[32], *model = moda_format("%s/model.safetensors", run->directory);
+    MODA_CHECK(model, MODA_ERR_NOMEM, "out of memory: %s", run->directory);
+    if (moda_is_file(model))
+        moda_log(MODA_LOG_INFO, "%s: trained already", run->directory);
+    else
+        MODA_TRY(train(plan, run));
+    MODA_TRY(is_decomposed(run, model, &decomposed));
+    if (decomposed) goto out;
+    snprintf(tau, sizeof tau, "%.15g", plan->tau);
+    const char *const more[] = {model, "--tau", tau, "--out", run->modules};
+    MODA_TRY(call(&moda_command_decompose, &plan->decompose, more, sizeof more / sizeof more[0]));
+out:
+    free(model);
+    return st;
+}

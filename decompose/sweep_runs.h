@@ -1,0 +1,41 @@
+/* decompose/sweep_runs.h - trainings that differ in alpha, beta and gamma, each followed by its
+ * decomposition. A driver of moda train and moda decompose: whatever these take, it passes on. */
+#ifndef MODA_DECOMPOSE_SWEEP_RUNS_H
+#define MODA_DECOMPOSE_SWEEP_RUNS_H
+
+#include "base/status.h"
+#include "decompose/reals.h"
+#include "decompose/sweep_words.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct moda_sweep_plan {
+    const char *directory;         /* one folder per run, and sweep.json, below this */
+    moda_words train;              /* options of moda train: --model, --data, --epochs, ... */
+    moda_words decompose;          /* options of moda decompose: --data, --activity, ... */
+    moda_reals alpha, beta, gamma; /* n = 0: the default alone */
+    bool one_at_a_time;            /* vary one list, the others at their defaults; else all
+                                    * combinations */
+    double tau;                    /* of the modules that are written */
+} moda_sweep_plan;
+
+typedef struct moda_sweep_run {
+    double alpha, beta, gamma;
+    char *directory; /* DIR/alpha-1_beta-1_gamma-0.3 */
+    char *modules;   /* directory/modules */
+} moda_sweep_run;
+
+/* The runs of a plan, in order; the last list varies fastest. Fails: MODA_ERR_NOMEM. */
+MODA_MUST_USE moda_status moda_sweep_runs_list(const moda_sweep_plan *plan, moda_sweep_run **runs,
+                                               size_t *count);
+void moda_sweep_runs_free(moda_sweep_run *runs, size_t count);
+
+/* Makes the plan's folder and writes the options into its sweep.json. Fails: MODA_ERR_ARG when the
+ * folder holds runs of other options: they would stand in one table as if they were comparable. */
+MODA_MUST_USE moda_status moda_sweep_runs_begin(const moda_sweep_plan *plan);
+/* Trains and decomposes one run, as far as that is not done. A run whose model is there is finished; one
+ * that was cut short begins again. */
+MODA_MUST_USE moda_status moda_sweep_runs_do(const moda_sweep_plan *plan,
+                                             const moda_sweep_run *run);
+
+#endif

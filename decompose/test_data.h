@@ -1,0 +1,28 @@
+/* decompose/test_data.h - the test images on which a decomposition is judged, and the outputs whose
+ * classes are asked for. */
+#ifndef MODA_DECOMPOSE_TEST_DATA_H
+#define MODA_DECOMPOSE_TEST_DATA_H
+
+#include "base/status.h"
+#include "datasets/data_options.h"
+#include "datasets/dataset.h"
+#include "engine/model.h"
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct moda_test_data {
+    moda_dataset *data;
+    moda_images images; /* of the test split; borrows its arrays */
+    moda_sizes outputs; /* of the model, ascending: those of --classes, or all */
+} moda_test_data;
+
+/* Opens the data in the size that the model takes. limit: only so many images, 0: all. A model that
+ * does not know its input's normalisation gets the data's. Fails: MODA_ERR_ARG (data of other classes
+ * than the model's, a class of --classes that the model does not know), and as
+ * moda_data_options_open(). */
+MODA_MUST_USE moda_status moda_test_data_open(const moda_data_options *options, uint64_t seed,
+                                              size_t limit, moda_model *model,
+                                              moda_test_data *result);
+void moda_test_data_close(moda_test_data *data); /* zeroed struct is fine */
+
+#endif
