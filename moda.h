@@ -27,8 +27,10 @@
 #include "losses/pairwise.h"
 
 #include "engine/batchnorm.h"
+#include "engine/channel_select.h"
 #include "engine/evaluate.h"
 #include "engine/executor.h"
+#include "engine/fold.h"
 #include "engine/model.h"
 #include "engine/model_data.h"
 #include "engine/net.h"
@@ -39,6 +41,7 @@
 #include "engine/trainer.h"
 
 #include "decompose/activity.h"
+#include "decompose/activity_rule.h"
 #include "decompose/channels.h"
 #include "decompose/checksum.h"
 #include "decompose/class_tables.h"
@@ -47,9 +50,24 @@
 #include "decompose/kept.h"
 #include "decompose/masks.h"
 #include "decompose/metrics.h"
+#include "decompose/pieces.h"
 #include "decompose/rates.h"
+#include "decompose/reals.h"
+#include "decompose/reuse.h"
+#include "decompose/reuse_journal.h"
+#include "decompose/reuse_plan.h"
+#include "decompose/round.h"
+#include "decompose/segments.h"
 #include "decompose/slice.h"
+#include "decompose/subtasks.h"
+#include "decompose/sweep.h"
+#include "decompose/sweep_runs.h"
+#include "decompose/sweep_words.h"
+#include "decompose/test_data.h"
+#include "decompose/widen.h"
 
+#include "bench/infer.h"
 #include "bench/report.h"
+#include "bench/timing.h"
 
 #endif

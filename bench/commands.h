@@ -5,5 +5,6 @@
 #include "base/options.h"
 
 extern const moda_command moda_command_report;
+extern const moda_command moda_command_bench;
 
 #endif

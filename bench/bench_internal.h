@@ -1,0 +1,10 @@
+/* bench/bench_internal.h - the benchmarks behind moda bench, for the table in cmd_bench.c. Each is a
+ * command of its own, whose name is "bench NAME". */
+#ifndef MODA_BENCH_BENCH_INTERNAL_H
+#define MODA_BENCH_BENCH_INTERNAL_H
+
+#include "base/options.h"
+
+extern const moda_command moda_bench_infer; /* cmd_infer.c */
+
+#endif

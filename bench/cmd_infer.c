@@ -1,0 +1,150 @@
+/* bench/cmd_infer.c - moda bench infer: how fast models, modules and composed networks answer. */
+#include "base/file.h"
+#include "base/log.h"
+#include "bench/bench_internal.h"
+#include "bench/infer.h"
+#include "numa/threads.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct settings {
+    const char *classes, *csv;
+    size_t round;
+    bool no_fold;
+    moda_sizes batches;
+    moda_sizes *sets; /* [set_count] of class numbers */
+    size_t set_count;
+    moda_common_options common;
+    moda_infer infer;
+} settings;
+
+static moda_status parse(const moda_command *self, int argc, char **argv, settings *s,
+                         char ***operands, size_t *count, bool *help)
+{
+    moda_status st = MODA_OK;
+    moda_option common[MODA_COMMON_OPTION_COUNT];
+    *s = (settings){.round = 1, .infer = {.seconds = 1, .rounds = 3}};
+    moda_common_options_table(&s->common, common);
+    const moda_option table[] = {
+        {MODA_OPTION_TEXT, "classes", "LISTS",
+         "networks to compose of a folder's modules, as in \"0,3,5;1,2\"", &s->classes, 0, 0, NULL},
+        {MODA_OPTION_SIZE, "round-channels", "N",
+         "a folder's modules a second time, with layers rounded up to a multiple of N", &s->round,
+         1, 4096, NULL},
+        {MODA_OPTION_SIZES, "batch-size", "LIST", "images at a time (default 1,128)", &s->batches,
+         1, 1 << 20, NULL},
+        {MODA_OPTION_FLAG, "no-fold", NULL, "leave batch norms as they are", &s->no_fold, 0, 0,
+         NULL},
+        {MODA_OPTION_REAL, "seconds", "X", "to measure each network and batch size (default 1)",
+         &s->infer.seconds, 0.001, 3600, NULL},
+        {MODA_OPTION_SIZE, "rounds", "N", "parts of that time, networks take turns (default 3)",
+         &s->infer.rounds, 1, 1000, NULL},
+        {MODA_OPTION_OUTPUT, "csv", "FILE", "the figures as a table", &s->csv, 0, 0, NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    MODA_TRY(moda_options_parse(self, table, argc, argv, 1, SIZE_MAX, operands, count, help));
+    if (s->common.quiet) moda_log_set_level(MODA_LOG_WARNING);
+out:
+    return st;
+}
+
+/* "0,3,5;1,2" */
+static moda_status parse_sets(settings *s)
+{
+    moda_status st = MODA_OK;
+    char *rest = NULL, *text = s->classes ? strdup(s->classes) : NULL;
+    size_t most = 1;
+    if (!s->classes) goto out;
+    MODA_CHECK(text, MODA_ERR_NOMEM, "out of memory");
+    for (const char *c = text; *c; c++) most += *c == ';';
+    MODA_ALLOC(s->sets, most * sizeof *s->sets);
+    for (char *set = strtok_r(text, ";", &rest); set; set = strtok_r(NULL, ";", &rest))
+        MODA_TRY(moda_sizes_parse("classes", set, &s->sets[s->set_count++]));
+    MODA_CHECK(s->set_count == most, MODA_ERR_ARG,
+               "infer: --classes %s: an empty list; write them as in \"0,3,5;1,2\"", s->classes);
+out:
+    free(text);
+    return st;
+}
+
+static moda_status set_batches(settings *s)
+{
+    moda_status st = MODA_OK;
+    if (s->batches.n == 0) {
+        free(s->batches.values);
+        MODA_ALLOC(s->batches.values, 2 * sizeof *s->batches.values);
+        s->batches.values[0] = 1, s->batches.values[1] = 128;
+        s->batches.n = 2;
+    }
+    s->infer.batches = s->batches;
+out:
+    return st;
+}
+
+static moda_status add_subjects(settings *s, char **operands, size_t count)
+{
+    moda_status st = MODA_OK;
+    size_t folders = 0;
+    for (size_t i = 0; i < count; i++) folders += moda_is_directory(operands[i]);
+    MODA_CHECK(folders > 0 || (s->set_count == 0 && s->round == 1), MODA_ERR_ARG,
+               "infer: --%s needs a folder of moda decompose, only models are given",
+               s->set_count ? "classes" : "round-channels");
+    for (size_t i = 0; i < count; i++) {
+        if (moda_is_directory(operands[i]))
+            MODA_TRY(moda_infer_add_decomposition(&s->infer, operands[i], s->sets, s->set_count,
+                                                  s->round));
+        else
+            MODA_TRY(moda_infer_add_model(&s->infer, operands[i]));
+    }
+out:
+    return st;
+}
+
+static moda_status report(const settings *s)
+{
+    moda_status st = MODA_OK;
+    json_t *json = NULL;
+    if (s->common.json) {
+        MODA_TRY(moda_infer_json(&s->infer, &json));
+        MODA_TRY(moda_json_write(s->common.json, json));
+    }
+    if (s->csv) MODA_TRY(moda_infer_write_csv(&s->infer, s->csv));
+    moda_infer_print(&s->infer);
+out:
+    json_decref(json);
+    return st;
+}
+
+static moda_status run(const moda_command *self, int argc, char **argv)
+{
+    moda_status st = MODA_OK;
+    settings s = {0};
+    char **operands = NULL;
+    size_t count = 0, threads = 0;
+    bool help = false;
+    MODA_TRY(parse(self, argc, argv, &s, &operands, &count, &help));
+    if (help) goto out;
+    s.infer.fold = !s.no_fold;
+    MODA_TRY(parse_sets(&s));
+    MODA_TRY(set_batches(&s));
+    MODA_TRY(moda_threads_set(s.common.threads, &threads));
+    MODA_TRY(add_subjects(&s, operands, count));
+    MODA_TRY(moda_infer_run(&s.infer));
+    MODA_TRY(report(&s));
+out:
+    moda_infer_free(&s.infer);
+    for (size_t i = 0; i < s.set_count; i++) free(s.sets[i].values);
+    free(s.sets);
+    free(s.batches.values);
+    return st;
+}
+
+const moda_command moda_bench_infer = {
+    .name = "bench infer",
+    .summary = "images per second of models, modules and composed networks",
+    .operands = "MODEL|DIR...",
+    .example = "moda bench infer runs/a/modules --classes \"0,3,5;1,2\" --round-channels 16",
+    .run = run,
+};

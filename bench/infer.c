@@ -1,0 +1,108 @@
+/* bench/infer.c - running the subjects of moda bench infer. */
+#include "bench/infer.h"
+#include "base/progress.h"
+#include "base/rng.h"
+#include "engine/evaluate.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { LEAST_PASSES = 3, MOST_PASSES = 100000, WARM_PASSES = 3 };
+#define WARM_SHARE 0.2 /* of a round's time goes to warming up: clocks, caches, pages */
+
+/* Normal numbers as a normalised image has them; a prime period, so that no two channels look alike. */
+static void make_input(float *x, size_t n)
+{
+    enum { PERIOD = 4099 };
+    const moda_rng rng = moda_rng_make(1, MODA_RNG_SYNTHETIC, 0);
+    for (size_t i = 0; i < n; i++)
+        x[i] = i < PERIOD ? (float)moda_rng_normal(rng, i) : x[i - PERIOD];
+}
+
+static moda_status passes(moda_executor *executor, double seconds, size_t least, moda_timings *t)
+{
+    moda_status st = MODA_OK;
+    const double start = moda_seconds();
+    double now = start;
+    for (size_t n = 0; n < MOST_PASSES && (n < least || now - start < seconds); n++) {
+        const double before = moda_seconds();
+        MODA_TRY(moda_executor_forward(executor));
+        now = moda_seconds();
+        if (t) MODA_TRY(moda_timings_add(t, now - before));
+    }
+out:
+    return st;
+}
+
+/* Made for one round and destroyed again: a dozen networks' memory need not fit at once. */
+static moda_status measure(const moda_infer_subject *s, size_t batch, double seconds,
+                           moda_timings *timings)
+{
+    moda_status st = MODA_OK;
+    const moda_shape in = s->model->net->input;
+    moda_runner *runner = NULL;
+    MODA_TRY(moda_runner_create(s->model, batch, NULL, NULL, &runner));
+    moda_executor *executor = moda_runner_executor(runner);
+    make_input(moda_executor_input(executor), batch * in.c * in.h * in.w);
+    MODA_TRY(passes(executor, seconds * WARM_SHARE, WARM_PASSES, NULL));
+    MODA_TRY(passes(executor, seconds, LEAST_PASSES, timings));
+out:
+    moda_runner_destroy(runner);
+    return st;
+}
+
+moda_status moda_infer_run(moda_infer *m)
+{
+    moda_status st = MODA_OK;
+    const double seconds = m->seconds / (double)m->rounds;
+    size_t done = 0;
+    moda_progress progress;
+    moda_progress_begin(&progress, "inference", "runs", m->rounds * m->batches.n * m->count);
+    for (size_t round = 0; round < m->rounds; round++)
+        for (size_t b = 0; b < m->batches.n; b++)
+            for (size_t i = 0; i < m->count; i++) {
+                moda_infer_subject *s = &m->subjects[i];
+                st = measure(s, m->batches.values[b], seconds, &s->timings[b]);
+                if (st != MODA_OK) st = moda_fail_context(st, "%s, %s", s->source, s->name);
+                MODA_TRY(st);
+                moda_progress_update(&progress, ++done, s->name);
+            }
+    for (size_t i = 0; i < m->count; i++)
+        for (size_t b = 0; b < m->batches.n; b++)
+            MODA_TRY(
+                moda_timings_summarise(&m->subjects[i].timings[b], &m->subjects[i].summaries[b]));
+out:
+    moda_progress_end(&progress);
+    return st;
+}
+
+void moda_infer_free(moda_infer *m)
+{
+    if (!m) return;
+    for (size_t i = 0; i < m->count; i++) {
+        moda_infer_subject *s = &m->subjects[i];
+        for (size_t b = 0; s->timings && b < m->batches.n; b++) moda_timings_free(&s->timings[b]);
+        free(s->timings);
+        free(s->summaries);
+        free(s->source);
+        free(s->name);
+        free(s->classes);
+        moda_model_destroy(s->model);
+    }
+    free(m->subjects);
+    *m = (moda_infer){0};
+}
+
+double moda_infer_size(const moda_infer *m, const moda_infer_subject *s)
+{
+    return (double)s->parameters / (double)m->subjects[s->reference].parameters;
+}
+
+double moda_infer_share_of_flops(const moda_infer *m, const moda_infer_subject *s)
+{
+    return (double)s->flops / (double)m->subjects[s->reference].flops;
+}
+
+double moda_infer_speedup(const moda_infer *m, const moda_infer_subject *s, size_t b)
+{
+    return m->subjects[s->reference].summaries[b].median / s->summaries[b].median;
+}

@@ -1,0 +1,69 @@
+/* bench/infer.h - how fast networks answer: whole models, modules of single classes, composed ones.
+ *
+ * A pass is one forward run of a batch whose input is in place, to the logits; the input is made up,
+ * since time does not depend on it. Networks take turns in rounds, so that a machine that gets slower or
+ * faster in between hits all of them alike. docs/inference.md. */
+#ifndef MODA_BENCH_INFER_H
+#define MODA_BENCH_INFER_H
+
+#include "base/json.h"
+#include "base/options.h"
+#include "base/status.h"
+#include "bench/timing.h"
+#include "engine/model.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One network to be measured. */
+typedef struct moda_infer_subject {
+    char *source, *name; /* the operand; "vgg16", "class 3", "classes 0,3,5" */
+    size_t *classes;     /* [class_count] numbers, of modules and composed networks */
+    size_t class_count;  /* 0: a whole model */
+    size_t round;        /* channels rounded up to a multiple of this */
+    size_t parameters;   /* trainable, before folding */
+    uint64_t flops;
+    size_t reference;  /* subject that it is compared with: its model, or the first model given */
+    moda_model *model; /* as it runs */
+    moda_timings *timings;          /* [batch_count] */
+    moda_timing_summary *summaries; /* [batch_count], after moda_infer_run() */
+} moda_infer_subject;
+
+typedef struct moda_infer {
+    moda_sizes batches; /* borrowed */
+    bool fold;          /* batch norms go into the layers before them (engine/fold.h) */
+    double seconds;     /* per subject and batch, all rounds together */
+    size_t rounds;
+    moda_infer_subject *subjects;
+    size_t count, capacity;
+    bool has_first; /* a model of its own has been added: */
+    size_t first;   /* what other such models are compared with */
+} moda_infer;
+
+/* A model file, NAME:WEIGHTS, or the name of a network alone, which then gets random weights, 3x32x32
+ * inputs and 10 classes. Fails as moda_model_open(). */
+MODA_MUST_USE moda_status moda_infer_add_model(moda_infer *infer, const char *spec);
+/* A folder of moda decompose: the model, each class's module, and networks composed for sets
+ * [set_count] of class numbers; with round > 1 each of these a second time, rounded. Fails:
+ * MODA_ERR_ARG (a set holds a class that the model lacks, or twice), and as
+ * moda_decomposition_open(). */
+MODA_MUST_USE moda_status moda_infer_add_decomposition(moda_infer *infer, const char *directory,
+                                                       const moda_sizes *sets, size_t set_count,
+                                                       size_t round);
+/* Measures all subjects; each batch at least three times a round. Shows progress. */
+MODA_MUST_USE moda_status moda_infer_run(moda_infer *infer);
+void moda_infer_free(moda_infer *infer); /* zeroed struct is fine */
+
+/* Parameters and multiply-adds as shares of the reference's; its median over the subject's. */
+double moda_infer_size(const moda_infer *infer, const moda_infer_subject *subject);
+double moda_infer_share_of_flops(const moda_infer *infer, const moda_infer_subject *subject);
+double moda_infer_speedup(const moda_infer *infer, const moda_infer_subject *subject, size_t b);
+
+/* Tables on stdout, one per batch size, with means over a folder's class modules. */
+void moda_infer_print(const moda_infer *infer);
+/* New reference. */
+MODA_MUST_USE moda_status moda_infer_json(const moda_infer *infer, json_t **json);
+/* A row per subject and batch size. */
+MODA_MUST_USE moda_status moda_infer_write_csv(const moda_infer *infer, const char *path);
+
+#endif

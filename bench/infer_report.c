@@ -1,0 +1,186 @@
+/* bench/infer_report.c - the figures of moda bench infer as tables, JSON and CSV. */
+#include "base/file.h"
+#include "base/isa.h"
+#include "base/table.h"
+#include "bench/infer.h"
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- means over the class modules of one folder ---- */
+
+typedef struct module_means {
+    size_t count;
+    double size, flops, seconds; /* of the modules' medians */
+} module_means;
+
+static module_means means_of(const moda_infer *m, size_t reference, size_t round, size_t b)
+{
+    module_means sum = {0, 0, 0, 0};
+    for (size_t i = 0; i < m->count; i++) {
+        const moda_infer_subject *s = &m->subjects[i];
+        if (s->reference != reference || s->class_count != 1 || s->round != round) continue;
+        sum.count++;
+        sum.size += moda_infer_size(m, s);
+        sum.flops += moda_infer_share_of_flops(m, s);
+        sum.seconds += s->summaries[b].median;
+    }
+    if (sum.count) {
+        const double share = 1 / (double)sum.count;
+        sum.size *= share, sum.flops *= share, sum.seconds *= share;
+    }
+    return sum;
+}
+
+/* Roundings that occur among a reference's subjects: 1 and at most one other. */
+static size_t other_round(const moda_infer *m, size_t reference)
+{
+    size_t round = 1;
+    for (size_t i = 0; i < m->count; i++)
+        if (m->subjects[i].reference == reference && m->subjects[i].round > 1)
+            round = m->subjects[i].round;
+    return round;
+}
+
+/* ---- tables ---- */
+
+static void print_subject(const moda_infer *m, const moda_infer_subject *s, size_t b, moda_table *t)
+{
+    char parameters[32];
+    const moda_timing_summary *x = &s->summaries[b];
+    moda_table_row(t, "%s|%s|%.4f|%.4f|%.3f|%.3f - %.3f|%.0f|%.2f", s->name,
+                   moda_human_count(s->parameters, parameters), moda_infer_size(m, s),
+                   moda_infer_share_of_flops(m, s), 1e3 * x->median, 1e3 * x->low, 1e3 * x->high,
+                   (double)m->batches.values[b] / x->median, moda_infer_speedup(m, s, b));
+}
+
+static void print_means(const moda_infer *m, size_t reference, size_t round, size_t b,
+                        moda_table *t)
+{
+    const module_means mean = means_of(m, reference, round, b);
+    char name[64] = "mean of class modules";
+    if (!mean.count) return;
+    if (round > 1) snprintf(name, sizeof name, "mean, rounded to %zu", round);
+    moda_table_row(t, "%s||%.4f|%.4f|%.3f||%.0f|%.2f", name, mean.size, mean.flops,
+                   1e3 * mean.seconds, (double)m->batches.values[b] / mean.seconds,
+                   m->subjects[reference].summaries[b].median / mean.seconds);
+}
+
+void moda_infer_print(const moda_infer *m)
+{
+    for (size_t b = 0; b < m->batches.n; b++) {
+        moda_table *t = moda_table_create(
+            "network|>parameters|>size|>FLOPs|>ms|>quartiles|>images/s|>speed-up");
+        printf("%sbatch %zu, %d threads, %s\n", b ? "\n" : "", m->batches.values[b],
+               omp_get_max_threads(), m->fold ? "batch norms folded" : "batch norms as they are");
+        for (size_t i = 0; i < m->count; i++) print_subject(m, &m->subjects[i], b, t);
+        for (size_t i = 0; i < m->count; i++) {
+            const size_t round = other_round(m, i);
+            if (m->subjects[i].reference != i) continue;
+            print_means(m, i, 1, b, t);
+            if (round > 1) print_means(m, i, round, b, t);
+        }
+        moda_table_print(t);
+        moda_table_destroy(t);
+    }
+}
+
+/* ---- JSON ---- */
+
+static json_t *timing_json(const moda_infer *m, const moda_infer_subject *s, size_t b)
+{
+    const moda_timing_summary *x = &s->summaries[b];
+    const double batch = (double)m->batches.values[b];
+    return json_pack("{s:I s:I s:o s:o s:o s:o s:o s:o}", "batch", (json_int_t)m->batches.values[b],
+                     "repetitions", (json_int_t)x->n, "median_seconds", moda_json_number(x->median),
+                     "low_seconds", moda_json_number(x->low), "high_seconds",
+                     moda_json_number(x->high), "best_seconds", moda_json_number(x->best),
+                     "images_per_second", moda_json_number(batch / x->median), "speedup",
+                     moda_json_number(moda_infer_speedup(m, s, b)));
+}
+
+/* A path can be any bytes, JSON takes only UTF-8. */
+static json_t *text_or_null(const char *text)
+{
+    json_t *value = json_string(text);
+    return value ? value : json_null();
+}
+
+static json_t *subject_json(const moda_infer *m, const moda_infer_subject *s)
+{
+    json_t *timings = json_array();
+    for (size_t b = 0; b < m->batches.n; b++)
+        if (json_array_append_new(timings, timing_json(m, s, b)) != 0) {
+            json_decref(timings);
+            return NULL;
+        }
+    return json_pack(
+        "{s:o s:o s:o s:I s:I s:o s:I s:o s:o}", "source", text_or_null(s->source), "network",
+        text_or_null(s->name), "classes", moda_json_sizes(s->classes, s->class_count),
+        "round_channels", (json_int_t)s->round, "parameters", (json_int_t)s->parameters, "size",
+        moda_json_number(moda_infer_size(m, s)), "multiply_adds", (json_int_t)s->flops, "flops",
+        moda_json_number(moda_infer_share_of_flops(m, s)), "timings", timings);
+}
+
+moda_status moda_infer_json(const moda_infer *m, json_t **json)
+{
+    moda_status st = MODA_OK;
+    json_t *subjects = json_array(), *report = NULL;
+    for (size_t i = 0; i < m->count; i++)
+        MODA_CHECK(json_array_append_new(subjects, subject_json(m, &m->subjects[i])) == 0,
+                   MODA_ERR_NOMEM, "out of memory");
+    report = json_pack("{s:i s:s s:b s:o s:I s:O}", "threads", omp_get_max_threads(), "kernels",
+                       moda_isa_name(moda_isa_best()), "fold", (int)m->fold, "seconds",
+                       moda_json_number(m->seconds), "rounds", (json_int_t)m->rounds, "networks",
+                       subjects);
+    MODA_CHECK(report, MODA_ERR_NOMEM, "out of memory");
+    *json = report;
+out:
+    json_decref(subjects);
+    return st;
+}
+
+/* ---- CSV (RFC 4180) ---- */
+
+static void print_quoted(FILE *f, const char *text)
+{
+    fputc('"', f);
+    for (; *text; text++) {
+        if (*text == '"') fputc('"', f);
+        fputc(*text, f);
+    }
+    fputc('"', f);
+}
+
+static void print_row(FILE *f, const moda_infer *m, const moda_infer_subject *s, size_t b)
+{
+    const moda_timing_summary *x = &s->summaries[b];
+    print_quoted(f, s->source);
+    fputc(',', f);
+    print_quoted(f, s->name);
+    fputs(",\"", f);
+    for (size_t i = 0; i < s->class_count; i++) fprintf(f, "%s%zu", i ? "," : "", s->classes[i]);
+    fprintf(f, "\",%zu,%zu,%zu,%.6g,%llu,%.6g,%zu,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g\n", s->round,
+            m->batches.values[b], s->parameters, moda_infer_size(m, s),
+            (unsigned long long)s->flops, moda_infer_share_of_flops(m, s), x->n, x->median, x->low,
+            x->high, x->best, (double)m->batches.values[b] / x->median,
+            moda_infer_speedup(m, s, b));
+}
+
+moda_status moda_infer_write_csv(const moda_infer *m, const char *path)
+{
+    moda_status st = MODA_OK;
+    moda_writer w = {0};
+    MODA_TRY(moda_writer_open(&w, path));
+    fputs("source,network,classes,round_channels,batch,parameters,size,multiply_adds,flops,"
+          "repetitions,median_seconds,low_seconds,high_seconds,best_seconds,images_per_second,"
+          "speedup\n",
+          w.stream);
+    for (size_t i = 0; i < m->count; i++)
+        for (size_t b = 0; b < m->batches.n; b++) print_row(w.stream, m, &m->subjects[i], b);
+    MODA_TRY(moda_writer_commit(&w));
+out:
+    moda_writer_abort(&w);
+    return st;
+}
