@@ -75,35 +75,39 @@ static double element(const moda_model *model, size_t i, double *const *y, size_
     case MODA_LAYER_AVGPOOL: return pool(l, x, in, c, r, q);
     case MODA_LAYER_ADD:
         return at(x, in, c, (long)r, (long)q) + at(y[l->input[1]], in, c, (long)r, (long)q);
+    case MODA_LAYER_SELECT:
+        return l->channels[c] == MODA_SELECT_ZERO ? 0 : at(x, in, l->channels[c], (long)r, (long)q);
     default: return NAN;
     }
 }
 
-static const uint8_t *mask_of(const moda_net *net, size_t i, const uint8_t *const *keep)
-{
-    for (size_t l = 0; keep && l < net->tracked_count; l++)
-        if (net->tracked[l] == i) return keep[l];
-    return NULL;
-}
-
-void plain_forward(const moda_model *model, const float *x, const uint8_t *const *keep,
-                   double *logits)
+void plain_forward_layers(const moda_model *model, const float *x, const uint8_t *const *keep,
+                          double *logits)
 {
     const moda_net *net = model->net;
     double **y = calloc(net->layer_count, sizeof *y);
     for (size_t i = 0; i < net->layer_count; i++) {
         const moda_shape s = net->layers[i].shape;
-        const uint8_t *mask = mask_of(net, i, keep);
         y[i] = calloc(s.c * s.h * s.w, sizeof **y);
         for (size_t c = 0; c < s.c; c++)
             for (size_t r = 0; r < s.h; r++)
                 for (size_t q = 0; q < s.w; q++) {
                     const size_t k = (c * s.h + r) * s.w + q;
                     y[i][k] = i == 0 ? x[k] : element(model, i, y, c, r, q);
-                    if (mask && !mask[c]) y[i][k] = 0;
+                    if (keep[i] && !keep[i][c]) y[i][k] = 0;
                 }
     }
     memcpy(logits, y[net->layer_count - 1], net->classes * sizeof *logits);
     for (size_t i = 0; i < net->layer_count; i++) free(y[i]);
     free(y);
+}
+
+void plain_forward(const moda_model *model, const float *x, const uint8_t *const *keep,
+                   double *logits)
+{
+    const moda_net *net = model->net;
+    const uint8_t **masks = calloc(net->layer_count, sizeof *masks);
+    for (size_t l = 0; keep && l < net->tracked_count; l++) masks[net->tracked[l]] = keep[l];
+    plain_forward_layers(model, x, masks, logits);
+    free(masks);
 }

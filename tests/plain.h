@@ -12,4 +12,8 @@
 void plain_forward(const moda_model *model, const float *x, const uint8_t *const *keep,
                    double *logits);
 
+/* The same with a mask, or NULL, for every layer: keep [layer_count]. */
+void plain_forward_layers(const moda_model *model, const float *x, const uint8_t *const *keep,
+                          double *logits);
+
 #endif

@@ -123,6 +123,31 @@ static const small_case small_cases[] = {
      "[conv];name=e;outputs=24;kernel=3;padding=1;bias=no;[batchnorm];name=en;"
      "[conv];name=f;outputs=24;kernel=1;stride=2;bias=no;from=sr;[batchnorm];name=fn;"
      "[add];from=en,fn;[relu];[avgpool];kernel=global;" SMALL_END},
+    {"depthwise blocks with batch norm", "3 9 9",
+     "[conv];name=a;outputs=18;kernel=3;padding=1;bias=no;[batchnorm];name=an;[relu];"
+     "[conv];name=b;outputs=18;kernel=3;groups=depthwise;stride=2;padding=1;bias=no;"
+     "[batchnorm];name=bn;[relu];[conv];name=c;outputs=35;kernel=1;bias=no;[batchnorm];name=cn;"
+     "[relu];[conv];name=d;outputs=35;kernel=3;groups=depthwise;padding=1;bias=no;"
+     "[batchnorm];name=dn;[relu];[avgpool];kernel=global;" SMALL_END},
+    {"select", "3 6 5",
+     "[conv];name=a;outputs=40;kernel=3;padding=1;[relu];[select];"
+     "channels=1-3 zero 38 17 20*zero 18-19 0;[conv];name=b;outputs=7;kernel=3;[relu];"
+     "[select];channels=0-5;[conv];name=c;outputs=33;kernel=1;[relu];[select];channels=30-32 0-9"
+     ";" SMALL_END},
+    {"select of the input and of vectors", "3 5 5",
+     "[select];channels=2 zero 0;[conv];name=a;outputs=12;kernel=3;[relu];[avgpool];kernel=global;"
+     "[select];channels=11 3-5 zero;[linear];name=b;outputs=25;[relu];[select];channels=5-20 2*zero"
+     ";" SMALL_END},
+    {"selects around an addition, shared", "3 6 6",
+     "[conv];name=a;outputs=24;kernel=3;padding=1;bias=no;[batchnorm];name=an;[relu];name=r;"
+     "[conv];name=b;outputs=17;kernel=3;padding=1;bias=no;[batchnorm];name=bn;"
+     "[select];name=s;from=r;channels=3-12 2*zero 20-23 0;[add];name=t;from=bn,s;[relu];name=u;"
+     "[add];name=v;from=s,u;[conv];name=d;outputs=9;kernel=1;from=v;[relu];" SMALL_END},
+    {"zero-filled depthwise", "3 6 6",
+     "[conv];name=a;outputs=13;kernel=3;padding=1;bias=no;[batchnorm];name=an;[relu];"
+     "[select];channels=2*zero 0-6 zero 7-12 zero;"
+     "[conv];name=b;outputs=17;kernel=3;groups=depthwise;padding=1;bias=no;[batchnorm];name=bn;"
+     "[relu];[conv];name=c;outputs=9;kernel=1;[relu];" SMALL_END},
     {"lenet", "3 16 16",
      "[conv];name=a;outputs=6;kernel=5;[relu];[maxpool];kernel=2;[conv];name=b;outputs=16;kernel=5;"
      "[relu];[maxpool];kernel=2;[linear];name=c;outputs=30;[relu];" SMALL_END},

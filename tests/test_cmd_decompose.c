@@ -74,6 +74,27 @@ Test(cmd_decompose, class_list_in_any_order_gives_the_same_file)
     free(json);
 }
 
+/* Rounded channels cost size, which the JSON tells; the file is a model like any other. */
+Test(cmd_decompose, composed_networks_can_have_rounded_layers)
+{
+    cr_assert(eq(int, moda(DECOMPOSE), 0));
+    double size[2];
+    for (int i = 0; i < 2; i++) {
+        cr_assert(eq(int,
+                     moda(i ? "compose modules --classes 2,3 --out r.st --json r.json "
+                              "--round-channels 16"
+                            : "compose modules --classes 2,3 --out p.st --json r.json"),
+                     0));
+        char *json = test_read(test_path("r.json"));
+        cr_assert(strstr(json, i ? "\"round_channels\": 16" : "\"round_channels\": 1") != NULL);
+        cr_assert(eq(int, sscanf(strstr(json, "\"size\""), "\"size\": %lf", &size[i]), 1));
+        free(json);
+    }
+    cr_assert(lt(dbl, size[0], size[1]));
+    cr_assert(eq(int, moda("describe r.st"), 0), "%s", test_read(test_path("err")));
+    cr_assert(eq(int, moda("compose modules --classes 2 --out x.st --round-channels 0"), 2));
+}
+
 Test(cmd_decompose, wrong_calls_exit_with_2)
 {
     static const char *const calls[][2] = {
@@ -97,6 +118,11 @@ Test(cmd_decompose, wrong_calls_exit_with_2)
          "--out modules/model.safetensors"},
         {"compose modules --classes 1 --out x.st --json ./x.st", "--json ./x.st"},
         {"decompose model.safetensors --rates rates.safetensors --tau 0.9", "--out"},
+        {"decompose model.safetensors --rates rates.safetensors --tau 0.9 --out x --activity "
+         "area:0.1",
+         "--activity any"},
+        {"decompose model.safetensors --rates rates.safetensors --tau 0.9 --out x --activity area",
+         "activity rule 'area'"},
     };
     cr_assert(eq(int, moda(DECOMPOSE), 0));
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {

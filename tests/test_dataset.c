@@ -34,7 +34,7 @@ static void find_origin(const moda_images *all, const moda_images *kept, size_t 
 Test(dataset, unknown_specs_are_refused)
 {
     static const char *const bad[] = {"",  "cifar", "cifar1000:x", "Cifar10:x",
-                                      ":", "/tmp",  "svhn:/tmp",   "folder /tmp"};
+                                      ":", "/tmp",  "stl10:/tmp",  "folder /tmp"};
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
         must_refuse(bad[k], NULL, MODA_ERR_ARG, "unknown data set", "cifar10:DIR", NULL);
     must_refuse(NULL, NULL, MODA_ERR_ARG, "no data set", NULL);

@@ -121,15 +121,14 @@ static void check_pairs(const moda_net *net, const moda_masks *masks, const json
     for (size_t c = 0; c < 10; c++) moda_kept_destroy(kept[c]);
 }
 
-/* Exactly the published implementation's counts, from its masks. */
-Test(metrics, published_parameters_and_overlap)
+static void check_published(const char *name)
 {
-    golden_file *g = golden_open("vgg16.safetensors");
+    golden_file *g = golden_open(golden_name("%s.safetensors", name));
     json_t *info = json_loads(golden_metadata(g, "info"), 0, NULL);
     moda_net *net = NULL;
-    cr_assert(eq(int, moda_net_open("vgg16", (moda_net_defaults){{3, 32, 32}, 10}, &net), MODA_OK),
+    cr_assert(eq(int, moda_net_open(name, (moda_net_defaults){{3, 32, 32}, 10}, &net), MODA_OK),
               "%s", moda_last_error());
-    cr_assert(eq(sz, moda_network_parameters(net), whole(info, "parameters")));
+    cr_assert(eq(sz, moda_network_parameters(net), whole(info, "parameters")), "%s", name);
     const char *taus[] = {"0.9", "0.5"};
     for (size_t t = 0; t < 2; t++) {
         const json_t *tau = json_array_get(json_object_get(info, "taus"), t);
@@ -142,4 +141,12 @@ Test(metrics, published_parameters_and_overlap)
     moda_net_destroy(net);
     json_decref(info);
     golden_close(g);
+}
+
+/* Exactly the published implementation's counts, from its masks. */
+Test(metrics, published_parameters_and_overlap)
+{
+    check_published("vgg16");
+    check_published("resnet18");
+    check_published("mobilenet");
 }

@@ -1,5 +1,6 @@
 /* tests/test_net.c - engine/net.h: what descriptions mean. Refusals are in test_net_errors.c,
  * properties of random graphs in test_net_random.c. */
+#include "base/file.h"
 #include "engine/net.h"
 
 #include <criterion/criterion.h>
@@ -232,14 +233,22 @@ Test(net, builtins_have_the_published_sizes)
         cr_expect(eq(str, net->name, (char *)want[i].name));
         moda_net_destroy(net);
     }
-    cr_assert(names[5] == NULL);
-    moda_net *net = open_builtin("vgg16", usual);
-    cr_expect(eq(sz, trainable(net), 33646666));
-    moda_net_destroy(net);
-    net = open_builtin("lenet5", usual);
-    cr_expect(eq(sz, trainable(net), 62006));
-    cr_expect(eq(sz, net->tracked_count, 4));
-    moda_net_destroy(net);
+    static const struct {
+        const char *name;
+        size_t trainable, tracked;
+    } small[] = {{"lenet5", 62006, 4},
+                 {"vgg16", 33646666, 15},
+                 {"resnet18", 11173962, 17},
+                 {"resnet34", 21282122, 33},
+                 {"mobilenet", 3217226, 27}};
+    for (size_t i = 0; i < sizeof small / sizeof *small; i++) {
+        moda_net *net = open_builtin(small[i].name, usual);
+        cr_expect(eq(sz, trainable(net), small[i].trainable), "%s", small[i].name);
+        cr_expect(eq(sz, net->tracked_count, small[i].tracked), "%s", small[i].name);
+        moda_net_destroy(net);
+    }
+    cr_expect(eq(str, (char *)names[7], "mobilenet"));
+    cr_assert(names[8] == NULL);
 }
 
 Test(net, builtin_layers_have_the_published_names)
@@ -256,6 +265,46 @@ Test(net, builtin_layers_have_the_published_names)
     cr_assert(eq(int, net->linear_init, MODA_INIT_UNIFORM_FAN_IN));
     cr_assert(eq(sz, net->layers[index_of(net, "fc1")].shape.c, 120));
     moda_net_destroy(net);
+    net = open_builtin("resnet18", usual);
+    cr_assert(eq(sz, net->layers[index_of(net, "layer2.0.downsample.0")].stride, 2));
+    cr_assert(eq(sz, net->layers[index_of(net, "layer4.1.bn2")].shape.h, 4));
+    cr_assert(eq(sz, index_of(net, "fc"), net->layer_count - 1));
+    moda_net_destroy(net);
+    net = open_builtin("mobilenet", usual);
+    cr_assert(eq(sz, net->layers[index_of(net, "layers.12.conv1")].groups, 1024));
+    cr_assert(eq(sz, net->layers[index_of(net, "layers.11.conv1")].shape.h, 2));
+    cr_assert(eq(int, net->linear_init, MODA_INIT_NORMAL));
+    moda_net_destroy(net);
+}
+
+/* ---- lists of channels ---- */
+
+Test(net, selected_channels_are_read_and_printed)
+{
+    static const struct {
+        const char *written, *printed;
+    } lists[] = {{"0-3 5 zero 7 4*zero", "0-3 5 zero 7 4*zero"},
+                 {"1\t2   3 7-7", "1-3 7"},
+                 {"zero zero 1*zero", "3*zero"},
+                 {"9 8 0", "9 8 0"}};
+    const uint32_t want[] = {0, 1, 2, 3, 5, MODA_SELECT_ZERO, 7};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        char *text = moda_format("[net]\ninput = 10 2 2\n[select]\nname = s\nchannels = %s\n"
+                                 "[linear]\nname = f\noutputs = classes\n",
+                                 lists[i].written);
+        char *line = moda_format("\nchannels = %s\n", lists[i].printed), *printed = NULL;
+        moda_net *net = parse(text);
+        const moda_layer *l = &net->layers[1];
+        if (i == 0) {
+            cr_assert(eq(sz, l->shape.c, 11));
+            cr_assert(l->shape.h == 2 && l->shape.w == 2);
+            cr_assert(zero(int, memcmp(l->channels, want, sizeof want)));
+        }
+        cr_assert(eq(int, moda_net_print(net, &printed), MODA_OK));
+        cr_assert(strstr(printed, line) != NULL, "%s\n%s", line, printed);
+        moda_net_destroy(net);
+        free(text), free(line), free(printed);
+    }
 }
 
 Test(net, builtins_refuse_inputs_that_are_too_small)

@@ -27,14 +27,14 @@ static const char *picture_file(void)
 
 static void must_read(size_t height, size_t width)
 {
-    moda_picture p = {height, width, out};
+    moda_picture p = {height, width, out, 0};
     memset(out, 0xee, sizeof out);
     cr_assert(eq(int, moda_picture_read(picture_file(), &p), MODA_OK), "%s", moda_last_error());
 }
 
 static void must_not_read(const char *word)
 {
-    moda_picture p = {8, 8, out};
+    moda_picture p = {8, 8, out, 0};
     const moda_status st = moda_picture_read(picture_file(), &p);
     cr_assert(eq(int, st, MODA_ERR_FORMAT), "status %d", (int)st);
     cr_assert(strstr(moda_last_error(), word) && strstr(moda_last_error(), picture_file()) &&
@@ -148,7 +148,7 @@ Test(picture, flipped_bits_of_a_jpeg_do_no_harm)
     write_jpeg(picture_file(), 16, 16, 3, true, rgb);
     uint8_t *bytes = read_bytes(picture_file(), &size);
     for (size_t bit = 0; bit < 8 * size; bit++) {
-        moda_picture p = {8, 8, out};
+        moda_picture p = {8, 8, out, 0};
         bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
         write_bytes(picture_file(), bytes, size);
         bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
@@ -338,7 +338,7 @@ Test(picture, other_files_are_refused)
 {
     write_bytes(picture_file(), "GIF89a..............", 20);
     must_not_read("neither a JPEG nor a PNG");
-    moda_picture p = {8, 8, out};
+    moda_picture p = {8, 8, out, 0};
     cr_assert(eq(int, moda_picture_read(scratch("nothing.png"), &p), MODA_ERR_IO));
 }
 

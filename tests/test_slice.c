@@ -192,20 +192,18 @@ static void check_refused(const char *layers, const char *word)
 Test(slice, what_cannot_be_sliced_names_the_layer)
 {
     check_refused("[conv]\nname = a\noutputs = 4\nkernel = 3\npadding = 1\n[relu]\nname = r\n"
-                  "[conv]\nname = deep\noutputs = 4\nkernel = 3\npadding = 1\ngroups = 4\n"
+                  "[conv]\nname = deep\noutputs = 4\nkernel = 3\npadding = 1\ngroups = 2\n"
                   "[relu]\nname = q\n[linear]\nname = b\noutputs = 3\n",
                   "'deep'");
-    check_refused("[conv]\nname = a\noutputs = 2\nkernel = 3\npadding = 1\n"
-                  "[relu]\nname = r\n"
-                  "[conv]\nname = c\noutputs = 2\nkernel = 3\npadding = 1\n"
-                  "[add]\nname = sum\nfrom = r, c\n"
+    check_refused("[conv]\nname = wide\noutputs = 4\nkernel = 3\ngroups = depthwise\n"
                   "[relu]\nname = q\n[linear]\nname = b\noutputs = 3\n",
-                  "'sum'");
-    check_refused("[conv]\nname = a\noutputs = 4\nkernel = 3\n[relu]\nname = one\n[maxpool]\n"
-                  "name = p\nkernel = 2\n[relu]\nname = two\n[linear]\nname = b\noutputs = 3\n",
-                  "'one' and 'two'");
-    check_refused("[batchnorm]\nname = n\n[relu]\nname = first\n[linear]\nname = b\noutputs = 3\n",
-                  "'first'");
+                  "'wide'");
+    check_refused("[conv]\nname = a\noutputs = 3\nkernel = 3\n[relu]\nname = top\n"
+                  "[avgpool]\nname = p\nkernel = global\n",
+                  "'top'");
+    check_refused("[linear]\nname = a\noutputs = 3\n[relu]\nname = side\n"
+                  "[linear]\nname = b\noutputs = 3\n[add]\nname = s\nfrom = b, side\n",
+                  "'side'");
 }
 
 Test(slice, empty_masks_and_wrong_classes_are_refused)
