@@ -75,11 +75,12 @@ static void draw_masks(subject *s, double share, uint64_t seed)
     s->masks->tau = 0.9;
 }
 
-static void finish(subject *s)
+/* sample: sub-tasks per size, 0: all. */
+static void finish(subject *s, size_t sample)
 {
     size_t outputs[16];
     for (size_t k = 0; k < s->model->net->classes; k++) outputs[k] = k;
-    const moda_subtask_choice choice = {outputs, s->model->net->classes, {0}, 0, 0};
+    const moda_subtask_choice choice = {outputs, s->model->net->classes, {0}, sample, 0};
     must(moda_subtasks_choose(&choice, &s->subtasks));
     s->options = (moda_reuse_options){.model = s->model,
                                       .masks = s->masks,
@@ -89,13 +90,13 @@ static void finish(subject *s)
                                       .batch_size = 16};
 }
 
-static void lenet(subject *s, size_t images)
+static void lenet(subject *s, size_t images, size_t sample)
 {
     *s = (subject){.model = formula_model("lenet5", 10)};
     for (uint32_t k = 0; k < 10; k++) s->model->class_ids[k] = 3 + 2 * (k ^ 1); /* in no order */
     draw_images(s, images, 1);
     draw_masks(s, 0.6, 1);
-    finish(s);
+    finish(s, sample);
 }
 
 static void discard(subject *s)
@@ -125,7 +126,7 @@ static void plain_way(const subject *s, size_t t, size_t *correct)
     moda_evaluation result;
     for (size_t i = 0; i < n; i++) classes[i] = outputs[i];
     must(moda_compose(s->model, s->masks, classes, n, &module));
-    must(moda_runner_create(module, 32, NULL, NULL, &runner));
+    must(moda_runner_create(module, 50, NULL, NULL, &runner));
     must(moda_evaluate(moda_runner_executor(runner), module, &s->images, (moda_sizes){NULL, 0},
                        NULL, samples, right, NULL, &result));
     for (size_t i = 0; i < n; i++) correct[outputs[i]] = right[i];
@@ -195,7 +196,7 @@ static size_t check_journal(const subject *s, const char *path)
 Test(reuse, lenet_predicts_as_each_network_composed_and_evaluated_alone)
 {
     subject s;
-    lenet(&s, 200);
+    lenet(&s, 100, 0);
     s.options.journal = test_path("reuse.jsonl");
     moda_reuse *r = run(&s);
     cr_assert(eq(sz, r->count, 1013));
@@ -212,13 +213,13 @@ Test(reuse, lenet_predicts_as_each_network_composed_and_evaluated_alone)
 /* Branches, additions, depthwise convolutions, [select]s: whatever composing comes to. */
 Test(reuse, random_graphs_predict_as_each_network_alone)
 {
-    for (uint64_t seed = 1; seed <= 60; seed++) {
+    for (uint64_t seed = 1; seed <= 30; seed++) {
         random_source source = random_seed(seed);
         subject s = {.model = random_graph(&source, seed % 2)};
         for (size_t c = 0; c < 3; c++) s.model->mean[c] = 0.5f, s.model->std[c] = 0.25f;
         draw_images(&s, 60, seed);
         draw_masks(&s, 0.8, seed);
-        finish(&s);
+        finish(&s, 0);
         s.options.journal = test_path("graph.jsonl");
         remove(s.options.journal);
         moda_reuse *r = run(&s);
@@ -246,7 +247,7 @@ Test(reuse, random_graphs_predict_as_each_network_alone)
 Test(reuse, networks_to_compare_with_are_restricted_to_the_classes)
 {
     subject s;
-    lenet(&s, 150);
+    lenet(&s, 150, 8);
     moda_model *standard = formula_model("lenet5", 10);
     memcpy(standard->class_ids, s.model->class_ids, 10 * sizeof *standard->class_ids);
     for (size_t k = 0; k < 5; k++) { /* its outputs stand in another order */
@@ -260,7 +261,7 @@ Test(reuse, networks_to_compare_with_are_restricted_to_the_classes)
     must(moda_runner_create(s.model, 50, NULL, NULL, &whole));
     must(moda_runner_create(standard, 50, NULL, NULL, &other));
     size_t differ = 0;
-    for (size_t t = 0; t < r->count; t += 7) {
+    for (size_t t = 0; t < r->count; t++) {
         size_t mine[10], theirs[10], n = moda_subtask_size(s.subtasks, t), m = 0;
         moda_evaluation a, b;
         for (size_t i = 0; i < n; i++) mine[i] = moda_subtask_outputs(s.subtasks, t)[i];
@@ -287,7 +288,7 @@ Test(reuse, networks_to_compare_with_are_restricted_to_the_classes)
 Test(reuse, means_are_over_sub_tasks_of_a_size_then_over_sizes)
 {
     subject s;
-    lenet(&s, 60);
+    lenet(&s, 30, 0);
     moda_reuse *r = run(&s);
     double sum[11] = {0}, all = 0, sizes = 0, size_sum[11] = {0};
     size_t count[11] = {0};
@@ -326,7 +327,7 @@ Test(reuse, means_are_over_sub_tasks_of_a_size_then_over_sizes)
 Test(reuse, equal_masks_share_everything)
 {
     subject s;
-    lenet(&s, 60);
+    lenet(&s, 60, 0);
     const moda_class_tables *t = &s.masks->shape;
     for (size_t l = 0; l < t->layers; l++)
         for (size_t c = 1; c < t->classes; c++)
@@ -354,7 +355,7 @@ static void check_same_rows(const moda_reuse *a, const moda_reuse *b)
 Test(reuse, a_journal_that_ends_anywhere_is_continued)
 {
     subject s;
-    lenet(&s, 40);
+    lenet(&s, 40, 5);
     const char *path = test_path("cut.jsonl");
     moda_reuse *once = run(&s);
     s.options.journal = path;
@@ -374,7 +375,7 @@ Test(reuse, a_journal_that_ends_anywhere_is_continued)
         moda_reuse_destroy(r);
     }
     moda_reuse *again = run(&s);
-    cr_assert(eq(sz, again->resumed, 5110));
+    cr_assert(eq(sz, again->resumed, again->total));
     check_same_rows(once, again);
     moda_reuse_destroy(again);
     moda_reuse_destroy(once);
@@ -393,7 +394,7 @@ static void expect_refusal(const subject *s, moda_status code, const char *word)
 Test(reuse, a_journal_of_something_else_is_refused)
 {
     subject s;
-    lenet(&s, 40);
+    lenet(&s, 40, 5);
     const char *path = test_path("other.jsonl");
     s.options.journal = path;
     moda_reuse_destroy(run(&s));
@@ -422,7 +423,7 @@ Test(reuse, a_journal_of_something_else_is_refused)
 Test(reuse, a_class_without_images_is_named)
 {
     subject s;
-    lenet(&s, 60);
+    lenet(&s, 60, 5);
     s.model->class_names[4] = strdup("coat");
     for (size_t i = 0; i < s.images.n; i++)
         if (s.images.labels[i] == s.model->class_ids[4]) s.images.labels[i] = s.model->class_ids[5];
@@ -433,7 +434,7 @@ Test(reuse, a_class_without_images_is_named)
 Test(reuse, a_standard_model_of_other_classes_is_refused)
 {
     subject s;
-    lenet(&s, 40);
+    lenet(&s, 40, 5);
     moda_model *standard = formula_model("lenet5", 10);
     s.options.standard = standard;
     expect_refusal(&s, MODA_ERR_ARG, "no output for class");
@@ -444,7 +445,7 @@ Test(reuse, a_standard_model_of_other_classes_is_refused)
 Test(reuse, images_of_another_size_are_refused)
 {
     subject s;
-    lenet(&s, 40);
+    lenet(&s, 40, 5);
     s.images.height = 16;
     expect_refusal(&s, MODA_ERR_ARG, "3x16x32");
     discard(&s);
@@ -453,7 +454,7 @@ Test(reuse, images_of_another_size_are_refused)
 Test(reuse, a_mask_that_keeps_nothing_names_the_sub_task)
 {
     subject s;
-    lenet(&s, 40);
+    lenet(&s, 40, 0);
     const moda_class_tables *t = &s.masks->shape;
     for (size_t c = 0; c < 2; c++)
         memset(s.masks->values + t->offset[1] + c * t->units[1], 0, t->units[1]);
