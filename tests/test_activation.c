@@ -7,7 +7,7 @@
 #include <omp.h>
 #include <string.h>
 
-TestSuite(activation, .timeout = 20);
+TestSuite(activation, .timeout = 60);
 
 /* A map in some layout, and the same numbers as plain [n,c,hw]. */
 typedef struct sample_map {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(activity, .timeout = 20);
+TestSuite(activity, .timeout = 60);
 
 /* Where sample i's channel c, pixel p stands: the layouts of losses/activation.h, by definition. */
 static size_t place(moda_map_shape s, size_t i, size_t c, size_t p)

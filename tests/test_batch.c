@@ -36,7 +36,7 @@ static void fill_images(void)
     for (size_t i = 0; i < N; i++) labels[i] = (uint32_t)(i * 7 % 10);
 }
 
-TestSuite(batch, .init = fill_images, .timeout = 30);
+TestSuite(batch, .init = fill_images, .timeout = 60);
 
 static const moda_batch_options plain = {
     .batch_size = 16, .mean = {.4f, .5f, .3f}, .std = {.2f, .25f, .3f}};

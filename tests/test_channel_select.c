@@ -6,7 +6,7 @@
 #include <criterion/new/assert.h>
 #include <stdlib.h>
 
-TestSuite(channel_select, .timeout = 20);
+TestSuite(channel_select, .timeout = 60);
 
 static uint64_t drawn;
 static size_t draw(size_t bound)

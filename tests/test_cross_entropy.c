@@ -6,7 +6,7 @@
 #include <omp.h>
 #include <string.h>
 
-TestSuite(cross_entropy, .timeout = 20);
+TestSuite(cross_entropy, .timeout = 60);
 
 /* Logits in [-range,range]. */
 static void fill(uint64_t seed, size_t count, double range, float *z)

@@ -11,7 +11,7 @@
 #define SPEC "synthetic:classes=6,channels=1,size=4,train=63,test=12"
 enum { CLASSES = 6, TRAIN = 63, STRIDE = 16 };
 
-TestSuite(dataset, .init = scratch_begin, .fini = scratch_end, .timeout = 30);
+TestSuite(dataset, .init = scratch_begin, .fini = scratch_end, .timeout = 60);
 
 static moda_dataset_options with_classes(size_t n, size_t *values)
 {

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TestSuite(file, .fini = test_folder_remove, .timeout = 20);
+TestSuite(file, .fini = test_folder_remove, .timeout = 60);
 
 static void expect_content(const char *path, const char *want)
 {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Each test runs in its own process: the first call decides there. */
-TestSuite(isa, .timeout = 10);
+TestSuite(isa, .timeout = 60);
 
 /* The kernel's own list of features, which shares nothing with the compiler's builtin. */
 static bool cpu_has(const char *feature)

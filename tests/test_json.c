@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(json, .fini = test_folder_remove, .timeout = 10);
+TestSuite(json, .fini = test_folder_remove, .timeout = 60);
 
 static void expect_line(json_t *value, const char *want)
 {

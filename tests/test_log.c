@@ -15,7 +15,7 @@ static void setup(void)
     moda_log_set_level(MODA_LOG_INFO);
 }
 
-TestSuite(log, .init = setup, .fini = test_folder_remove, .timeout = 10);
+TestSuite(log, .init = setup, .fini = test_folder_remove, .timeout = 60);
 
 static char *all_levels(void)
 {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(masks, .timeout = 20);
+TestSuite(masks, .timeout = 60);
 
 /* Three classes, one tracked layer of `units`. */
 static moda_net *small_net(size_t units)
@@ -158,7 +158,7 @@ Test(masks, published_masks_from_published_rates)
 }
 
 TestSuite(masks_files, .init = (void (*)(void))test_folder, .fini = test_folder_remove,
-          .timeout = 20);
+          .timeout = 60);
 
 Test(masks_files, come_back_as_saved)
 {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(metrics, .timeout = 20);
+TestSuite(metrics, .timeout = 60);
 
 static const char SMALL[] = "[net]\nname = small\ninput = 3 8 8\nclasses = 4\n"
                             "[conv]\nname = c1\noutputs = 5\nkernel = 3\npadding = 1\n"

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-TestSuite(model_init, .timeout = 20);
+TestSuite(model_init, .timeout = 60);
 
 static const moda_net_defaults defaults = {{3, 32, 32}, 10};
 

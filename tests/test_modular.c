@@ -8,7 +8,7 @@
 #include <omp.h>
 #include <string.h>
 
-TestSuite(modular, .timeout = 20);
+TestSuite(modular, .timeout = 60);
 
 /* dead: leading all-zero rows; negative: entries of both signs. */
 typedef struct sample_case {

@@ -11,7 +11,7 @@
 #include <jansson.h>
 #include <string.h>
 
-TestSuite(modular_golden, .timeout = 20);
+TestSuite(modular_golden, .timeout = 60);
 
 enum { CASES = 6 };
 static const double tolerance = 1e-5; /* of the largest entry */

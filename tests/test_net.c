@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(net, .timeout = 20);
+TestSuite(net, .timeout = 60);
 
 static const moda_net_defaults usual = {{3, 32, 32}, 10};
 

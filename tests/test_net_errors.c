@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-TestSuite(net_errors, .timeout = 20);
+TestSuite(net_errors, .timeout = 60);
 
 static const moda_net_defaults usual = {{3, 32, 32}, 10};
 

@@ -53,7 +53,7 @@ static void teardown(void)
     test_folder_remove();
 }
 
-TestSuite(options, .init = setup, .fini = teardown, .timeout = 10);
+TestSuite(options, .init = setup, .fini = teardown, .timeout = 60);
 
 /* Words separated by blanks; '_' stands for an empty word. */
 static moda_status parse(const char *line)

@@ -8,7 +8,7 @@
 #include <omp.h>
 #include <string.h>
 
-TestSuite(pairwise, .timeout = 20);
+TestSuite(pairwise, .timeout = 60);
 
 /* Samples, neurons, classes that labels are drawn from, and zero rows. */
 typedef struct sample_case {

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-TestSuite(plan, .timeout = 20);
+TestSuite(plan, .timeout = 60);
 
 enum { MOST = 160, TRIALS = 400 };
 

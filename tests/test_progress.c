@@ -17,7 +17,7 @@ static void setup(void)
     moda_log_set_level(MODA_LOG_INFO);
 }
 
-TestSuite(progress, .init = setup, .fini = test_folder_remove, .timeout = 20);
+TestSuite(progress, .init = setup, .fini = test_folder_remove, .timeout = 60);
 
 static int count(const char *text, const char *word)
 {

@@ -18,7 +18,7 @@ static void begin(void)
     root = test_folder();
 }
 
-TestSuite(report, .timeout = 20, .init = begin, .fini = test_folder_remove);
+TestSuite(report, .timeout = 60, .init = begin, .fini = test_folder_remove);
 
 /* Writes a file, and the folder it is in. */
 static void put(const char *folder, const char *name, const char *text)

@@ -1,7 +1,5 @@
 /* Reuse: all sub-tasks by sharing, against each network composed and evaluated alone. */
 #include "base/json.h"
-#include "base/log.h"
-#include "base/rng.h"
 #include "decompose/compose.h"
 #include "decompose/metrics.h"
 #include "decompose/reuse.h"
@@ -9,6 +7,7 @@
 #include "tests/capture.h"
 #include "tests/formula.h"
 #include "tests/random_graph.h"
+#include "tests/reuse_subject.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <math.h>
@@ -16,107 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void quiet_folder(void)
-{
-    moda_log_set_level(MODA_LOG_WARNING);
-    test_folder();
-}
-
-TestSuite(reuse, .init = quiet_folder, .fini = test_folder_remove, .timeout = 300);
-
-static void must(moda_status st)
-{
-    cr_assert(eq(int, st, MODA_OK), "%s", moda_last_error());
-}
-
-/* A model, masks of it, images of its classes and the sub-tasks. */
-typedef struct subject {
-    moda_model *model;
-    moda_masks *masks;
-    moda_images images;
-    moda_subtasks *subtasks;
-    moda_reuse_options options;
-} subject;
-
-/* Pictures that differ by class, so that not every network answers the same for all of them. */
-static void draw_images(subject *s, size_t n, uint64_t seed)
-{
-    const moda_rng rng = moda_rng_make(seed, MODA_RNG_TEST, 1);
-    const moda_shape in = s->model->net->input;
-    const size_t plane = in.h * in.w, stride = in.c * plane, classes = s->model->net->classes;
-    s->images = (moda_images){.n = n, .channels = in.c, .height = in.h, .width = in.w};
-    s->images.pixels = malloc(n * stride);
-    s->images.labels = malloc(n * sizeof *s->images.labels);
-    for (size_t i = 0; i < n; i++) {
-        const uint32_t k = (uint32_t)((i * 7 + i / 11) % classes);
-        s->images.labels[i] = s->model->class_ids[k];
-        for (size_t p = 0; p < stride; p++) {
-            const double wave = sin((double)(p % plane) * 0.03 * (k + 1) + (double)i);
-            s->images.pixels[i * stride + p] =
-                (uint8_t)(127 + 60 * wave + 60 * (moda_rng_unit(rng, i * stride + p) - 0.5));
-        }
-    }
-}
-
-/* Masks that keep `share` of the channels, half of them the same ones for all classes, so that some
- * sub-tasks have layers in common and some have not; the first layer is the same for all. */
-static void draw_masks(subject *s, double share, uint64_t seed)
-{
-    const moda_rng rng = moda_rng_make(seed, MODA_RNG_TEST, 2);
-    must(moda_masks_create(s->model->net, &s->masks));
-    const moda_class_tables *t = &s->masks->shape;
-    for (size_t l = 0; l < t->layers; l++)
-        for (size_t c = 0; c < t->classes; c++)
-            for (size_t u = 0; u < t->units[l]; u++) {
-                const size_t at = t->offset[l] + c * t->units[l] + u, common = t->offset[l] + u;
-                const bool own = l > 0 && moda_rng_unit(rng, 1000000 + at) < share / 3;
-                s->masks->values[at] = u == 0 || own || moda_rng_unit(rng, common) < share / 2;
-            }
-    s->masks->tau = 0.9;
-}
-
-/* sample: sub-tasks per size, 0: all. */
-static void finish(subject *s, size_t sample)
-{
-    size_t outputs[16];
-    for (size_t k = 0; k < s->model->net->classes; k++) outputs[k] = k;
-    const moda_subtask_choice choice = {outputs, s->model->net->classes, {0}, sample, 0};
-    must(moda_subtasks_choose(&choice, &s->subtasks));
-    s->options = (moda_reuse_options){.model = s->model,
-                                      .masks = s->masks,
-                                      .images = &s->images,
-                                      .source = "drawn",
-                                      .subtasks = s->subtasks,
-                                      .batch_size = 16};
-}
-
-static void lenet(subject *s, size_t images, size_t sample)
-{
-    *s = (subject){.model = formula_model("lenet5", 10)};
-    for (uint32_t k = 0; k < 10; k++) s->model->class_ids[k] = 3 + 2 * (k ^ 1); /* in no order */
-    draw_images(s, images, 1);
-    draw_masks(s, 0.6, 1);
-    finish(s, sample);
-}
-
-static void discard(subject *s)
-{
-    moda_subtasks_destroy(s->subtasks);
-    moda_masks_destroy(s->masks);
-    moda_model_destroy(s->model);
-    free(s->images.pixels);
-    free(s->images.labels);
-}
-
-static moda_reuse *run(const subject *s)
-{
-    moda_reuse *r = NULL;
-    must(moda_reuse_run(&s->options, &r));
-    return r;
-}
+TestSuite(reuse, .init = reuse_prepare, .fini = test_folder_remove, .timeout = 300);
 
 /* Right answers per output of the model for sub-task t, the plain way. */
-static void plain_way(const subject *s, size_t t, size_t *correct)
+static void plain_way(const reuse_subject *s, size_t t, size_t *correct)
 {
     size_t classes[16] = {0}, samples[16], right[16];
     const uint32_t *outputs = moda_subtask_outputs(s->subtasks, t);
@@ -125,10 +27,10 @@ static void plain_way(const subject *s, size_t t, size_t *correct)
     moda_runner *runner = NULL;
     moda_evaluation result;
     for (size_t i = 0; i < n; i++) classes[i] = outputs[i];
-    must(moda_compose(s->model, s->masks, classes, n, &module));
-    must(moda_runner_create(module, 50, NULL, NULL, &runner));
-    must(moda_evaluate(moda_runner_executor(runner), module, &s->images, (moda_sizes){NULL, 0},
-                       NULL, samples, right, NULL, &result));
+    reuse_must(moda_compose(s->model, s->masks, classes, n, &module));
+    reuse_must(moda_runner_create(module, 50, NULL, NULL, &runner));
+    reuse_must(moda_evaluate(moda_runner_executor(runner), module, &s->images,
+                             (moda_sizes){NULL, 0}, NULL, samples, right, NULL, &result));
     for (size_t i = 0; i < n; i++) correct[outputs[i]] = right[i];
     moda_runner_destroy(runner);
     moda_model_destroy(module);
@@ -146,7 +48,7 @@ static size_t output_of(const moda_model *m, size_t number)
     return k;
 }
 
-static size_t find_subtask(const subject *s, const json_t *list)
+static size_t find_subtask(const reuse_subject *s, const json_t *list)
 {
     for (size_t t = 0; t < s->subtasks->count; t++) {
         const uint32_t *outputs = moda_subtask_outputs(s->subtasks, t);
@@ -161,7 +63,7 @@ static size_t find_subtask(const subject *s, const json_t *list)
     return 0;
 }
 
-static entry read_entry(const subject *s, const char *line, size_t length)
+static entry read_entry(const reuse_subject *s, const char *line, size_t length)
 {
     json_t *json = json_loadb(line, length, 0, NULL);
     cr_assert(json != NULL, "%.*s", (int)length, line);
@@ -174,7 +76,7 @@ static entry read_entry(const subject *s, const char *line, size_t length)
 }
 
 /* Every line of the journal is what the plain way gives; *lines of them. */
-static size_t check_journal(const subject *s, const char *path)
+static size_t check_journal(const reuse_subject *s, const char *path)
 {
     const size_t classes = s->model->net->classes, tasks = s->subtasks->count;
     size_t *want = calloc(tasks * classes, sizeof *want), lines = 0, distinct = 0, seen[512] = {0};
@@ -195,10 +97,10 @@ static size_t check_journal(const subject *s, const char *path)
 /* 1,013 sub-tasks, and each class of each of them. */
 Test(reuse, lenet_predicts_as_each_network_composed_and_evaluated_alone)
 {
-    subject s;
-    lenet(&s, 100, 0);
+    reuse_subject s;
+    reuse_lenet(&s, 100, 0);
     s.options.journal = test_path("reuse.jsonl");
-    moda_reuse *r = run(&s);
+    moda_reuse *r = reuse_run(&s);
     cr_assert(eq(sz, r->count, 1013));
     cr_assert(eq(sz, r->total, 5110));
     cr_assert(eq(sz, r->resumed, 0));
@@ -207,7 +109,7 @@ Test(reuse, lenet_predicts_as_each_network_composed_and_evaluated_alone)
               r->sharing.segments, r->sharing.segments_plain);
     cr_assert(gt(sz, r->sharing.segments, 5110), "all masks alike: %zu", r->sharing.segments);
     moda_reuse_destroy(r);
-    discard(&s);
+    reuse_discard(&s);
 }
 
 /* Branches, additions, depthwise convolutions, [select]s: whatever composing comes to. */
@@ -215,14 +117,14 @@ Test(reuse, random_graphs_predict_as_each_network_alone)
 {
     for (uint64_t seed = 1; seed <= 30; seed++) {
         random_source source = random_seed(seed);
-        subject s = {.model = random_graph(&source, seed % 2)};
+        reuse_subject s = {.model = random_graph(&source, seed % 2)};
         for (size_t c = 0; c < 3; c++) s.model->mean[c] = 0.5f, s.model->std[c] = 0.25f;
-        draw_images(&s, 60, seed);
-        draw_masks(&s, 0.8, seed);
-        finish(&s, 0);
+        reuse_draw_images(&s, 60, seed);
+        reuse_draw_masks(&s, 0.8, seed);
+        reuse_finish(&s, 0);
         s.options.journal = test_path("graph.jsonl");
         remove(s.options.journal);
-        moda_reuse *r = run(&s);
+        moda_reuse *r = reuse_run(&s);
         cr_assert(eq(sz, r->count, 26));
         char *text = test_read(s.options.journal);
         size_t *want = calloc(26 * 5, sizeof *want), lines = 0;
@@ -237,7 +139,7 @@ Test(reuse, random_graphs_predict_as_each_network_alone)
         free(want);
         free(text);
         moda_reuse_destroy(r);
-        discard(&s);
+        reuse_discard(&s);
     }
 }
 
@@ -246,8 +148,8 @@ Test(reuse, random_graphs_predict_as_each_network_alone)
 /* The whole model and a standard one restricted to the classes, against moda_evaluate() doing so. */
 Test(reuse, networks_to_compare_with_are_restricted_to_the_classes)
 {
-    subject s;
-    lenet(&s, 150, 8);
+    reuse_subject s;
+    reuse_lenet(&s, 150, 8);
     moda_model *standard = formula_model("lenet5", 10);
     memcpy(standard->class_ids, s.model->class_ids, 10 * sizeof *standard->class_ids);
     for (size_t k = 0; k < 5; k++) { /* its outputs stand in another order */
@@ -256,10 +158,10 @@ Test(reuse, networks_to_compare_with_are_restricted_to_the_classes)
         standard->class_ids[9 - k] = swap;
     }
     s.options.standard = standard;
-    moda_reuse *r = run(&s);
+    moda_reuse *r = reuse_run(&s);
     moda_runner *whole = NULL, *other = NULL;
-    must(moda_runner_create(s.model, 50, NULL, NULL, &whole));
-    must(moda_runner_create(standard, 50, NULL, NULL, &other));
+    reuse_must(moda_runner_create(s.model, 50, NULL, NULL, &whole));
+    reuse_must(moda_runner_create(standard, 50, NULL, NULL, &other));
     size_t differ = 0;
     for (size_t t = 0; t < r->count; t++) {
         size_t mine[10], theirs[10], n = moda_subtask_size(s.subtasks, t), m = 0;
@@ -268,10 +170,10 @@ Test(reuse, networks_to_compare_with_are_restricted_to_the_classes)
         for (size_t k = 0; k < 10; k++)
             for (size_t i = 0; i < n; i++)
                 if (standard->class_ids[k] == s.model->class_ids[mine[i]]) theirs[m++] = k;
-        must(moda_evaluate(moda_runner_executor(whole), s.model, &s.images, (moda_sizes){mine, n},
-                           NULL, NULL, NULL, NULL, &a));
-        must(moda_evaluate(moda_runner_executor(other), standard, &s.images,
-                           (moda_sizes){theirs, n}, NULL, NULL, NULL, NULL, &b));
+        reuse_must(moda_evaluate(moda_runner_executor(whole), s.model, &s.images,
+                                 (moda_sizes){mine, n}, NULL, NULL, NULL, NULL, &a));
+        reuse_must(moda_evaluate(moda_runner_executor(other), standard, &s.images,
+                                 (moda_sizes){theirs, n}, NULL, NULL, NULL, NULL, &b));
         cr_assert(eq(sz, r->rows[t].samples, a.samples), "sub-task %zu", t);
         cr_assert(eq(sz, r->rows[t].modular, a.correct), "sub-task %zu", t);
         cr_assert(eq(sz, r->rows[t].standard, b.correct), "sub-task %zu", t);
@@ -282,14 +184,14 @@ Test(reuse, networks_to_compare_with_are_restricted_to_the_classes)
     moda_runner_destroy(other);
     moda_reuse_destroy(r);
     moda_model_destroy(standard);
-    discard(&s);
+    reuse_discard(&s);
 }
 
 Test(reuse, means_are_over_sub_tasks_of_a_size_then_over_sizes)
 {
-    subject s;
-    lenet(&s, 30, 0);
-    moda_reuse *r = run(&s);
+    reuse_subject s;
+    reuse_lenet(&s, 30, 0);
+    moda_reuse *r = reuse_run(&s);
     double sum[11] = {0}, all = 0, sizes = 0, size_sum[11] = {0};
     size_t count[11] = {0};
     for (size_t t = 0; t < r->count; t++) {
@@ -298,7 +200,7 @@ Test(reuse, means_are_over_sub_tasks_of_a_size_then_over_sizes)
         size_t classes[10];
         moda_kept *kept = NULL;
         for (size_t i = 0; i < n; i++) classes[i] = moda_subtask_outputs(s.subtasks, t)[i];
-        must(moda_kept_of_classes(s.model->net, s.masks, classes, n, &kept));
+        reuse_must(moda_kept_of_classes(s.model->net, s.masks, classes, n, &kept));
         cr_assert(eq(sz, r->rows[t].parameters, moda_module_parameters(s.model->net, kept)));
         cr_assert(eq(u64, r->rows[t].flops, moda_module_flops(s.model->net, kept)));
         sum[n] += accuracy, all += accuracy, count[n]++;
@@ -320,144 +222,22 @@ Test(reuse, means_are_over_sub_tasks_of_a_size_then_over_sizes)
     cr_assert(epsilon_eq(dbl, r->by_task.composed, all / 1013, 1e-12));
     cr_assert(fabs(sizes - all / 1013) > 1e-4, "both means are %g: nothing is shown", sizes);
     moda_reuse_destroy(r);
-    discard(&s);
+    reuse_discard(&s);
 }
 
 /* With one mask for all, a class runs each segment once, whatever the number of sub-tasks. */
 Test(reuse, equal_masks_share_everything)
 {
-    subject s;
-    lenet(&s, 60, 0);
+    reuse_subject s;
+    reuse_lenet(&s, 60, 0);
     const moda_class_tables *t = &s.masks->shape;
     for (size_t l = 0; l < t->layers; l++)
         for (size_t c = 1; c < t->classes; c++)
             memcpy(s.masks->values + t->offset[l] + c * t->units[l], s.masks->values + t->offset[l],
                    t->units[l]);
-    moda_reuse *r = run(&s);
+    moda_reuse *r = reuse_run(&s);
     cr_assert(eq(sz, r->sharing.segments, 10 * 5)); /* ten classes, five layers with weights */
     cr_assert(eq(sz, r->sharing.segments_plain, 5110 * 5));
     moda_reuse_destroy(r);
-    discard(&s);
-}
-
-/* ---- interrupted and continued ---- */
-
-static void check_same_rows(const moda_reuse *a, const moda_reuse *b)
-{
-    cr_assert(eq(sz, a->count, b->count));
-    for (size_t t = 0; t < a->count; t++) {
-        cr_assert(eq(sz, a->rows[t].composed, b->rows[t].composed), "sub-task %zu", t);
-        cr_assert(eq(sz, a->rows[t].samples, b->rows[t].samples), "sub-task %zu", t);
-    }
-}
-
-/* Wherever it was cut, in the middle of a line too. */
-Test(reuse, a_journal_that_ends_anywhere_is_continued)
-{
-    subject s;
-    lenet(&s, 40, 5);
-    const char *path = test_path("cut.jsonl");
-    moda_reuse *once = run(&s);
-    s.options.journal = path;
-    moda_reuse_destroy(run(&s));
-    char *whole = test_read(path);
-    const size_t length = strlen(whole), cuts[] = {0, 40, length / 3, length / 2 + 1, length - 1};
-    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
-        FILE *f = fopen(path, "wb");
-        fwrite(whole, 1, cuts[i], f);
-        fclose(f);
-        moda_reuse *r = run(&s);
-        char *after = test_read(path);
-        cr_assert(i < 2 ? r->resumed == 0 : r->resumed > 0, "cut at %zu: %zu", cuts[i], r->resumed);
-        cr_assert(eq(sz, strlen(after), length), "cut at %zu", cuts[i]);
-        check_same_rows(once, r);
-        free(after);
-        moda_reuse_destroy(r);
-    }
-    moda_reuse *again = run(&s);
-    cr_assert(eq(sz, again->resumed, again->total));
-    check_same_rows(once, again);
-    moda_reuse_destroy(again);
-    moda_reuse_destroy(once);
-    free(whole);
-    discard(&s);
-}
-
-static void expect_refusal(const subject *s, moda_status code, const char *word)
-{
-    moda_reuse *r = NULL;
-    cr_assert(eq(int, moda_reuse_run(&s->options, &r), code), "%s", moda_last_error());
-    cr_assert(strstr(moda_last_error(), word) != NULL, "%s", moda_last_error());
-    cr_assert(strchr(moda_last_error(), '\n') == NULL, "%s", moda_last_error());
-}
-
-Test(reuse, a_journal_of_something_else_is_refused)
-{
-    subject s;
-    lenet(&s, 40, 5);
-    const char *path = test_path("other.jsonl");
-    s.options.journal = path;
-    moda_reuse_destroy(run(&s));
-    s.model->values[7] += 0.5f;
-    expect_refusal(&s, MODA_ERR_FORMAT, "other weights");
-    s.model->values[7] -= 0.5f;
-    s.masks->values[9] ^= 1, s.masks->tau = 0.5;
-    expect_refusal(&s, MODA_ERR_FORMAT, "other masks (tau 0.9, these have 0.5)");
-    s.masks->values[9] ^= 1, s.masks->tau = 0.9;
-    s.images.pixels[99] ^= 1;
-    expect_refusal(&s, MODA_ERR_FORMAT, "other images");
-    s.images.pixels[99] ^= 1;
-    moda_reuse_destroy(run(&s)); /* all as before: taken */
-    test_write("other.jsonl", "{\"epoch\": 1}\n");
-    expect_refusal(&s, MODA_ERR_FORMAT, "not results of moda reuse");
-    test_write("other.jsonl", "precious notes without an end of line");
-    expect_refusal(&s, MODA_ERR_FORMAT, "not results of moda reuse");
-    char *kept = test_read(path);
-    cr_assert(eq(str, kept, "precious notes without an end of line"));
-    free(kept);
-    discard(&s);
-}
-
-/* ---- what cannot be judged ---- */
-
-Test(reuse, a_class_without_images_is_named)
-{
-    subject s;
-    lenet(&s, 60, 5);
-    s.model->class_names[4] = strdup("coat");
-    for (size_t i = 0; i < s.images.n; i++)
-        if (s.images.labels[i] == s.model->class_ids[4]) s.images.labels[i] = s.model->class_ids[5];
-    expect_refusal(&s, MODA_ERR_ARG, "class 13 coat has no test image");
-    discard(&s);
-}
-
-Test(reuse, a_standard_model_of_other_classes_is_refused)
-{
-    subject s;
-    lenet(&s, 40, 5);
-    moda_model *standard = formula_model("lenet5", 10);
-    s.options.standard = standard;
-    expect_refusal(&s, MODA_ERR_ARG, "no output for class");
-    moda_model_destroy(standard);
-    discard(&s);
-}
-
-Test(reuse, images_of_another_size_are_refused)
-{
-    subject s;
-    lenet(&s, 40, 5);
-    s.images.height = 16;
-    expect_refusal(&s, MODA_ERR_ARG, "3x16x32");
-    discard(&s);
-}
-
-Test(reuse, a_mask_that_keeps_nothing_names_the_sub_task)
-{
-    subject s;
-    lenet(&s, 40, 0);
-    const moda_class_tables *t = &s.masks->shape;
-    for (size_t c = 0; c < 2; c++)
-        memset(s.masks->values + t->offset[1] + c * t->units[1], 0, t->units[1]);
-    expect_refusal(&s, MODA_ERR_UNSUPPORTED, "classes 5,3");
-    discard(&s);
+    reuse_discard(&s);
 }

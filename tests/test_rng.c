@@ -6,7 +6,7 @@
 #include <omp.h>
 #include <string.h>
 
-TestSuite(rng, .timeout = 20);
+TestSuite(rng, .timeout = 60);
 
 /* Known answers of philox4x32-10 as the Random123 distribution has them (kat_vectors). */
 Test(rng, known_answers)

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(sgd, .timeout = 30);
+TestSuite(sgd, .timeout = 60);
 
 enum { STEPS = 4, GUARD = 4 };
 

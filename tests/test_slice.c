@@ -15,7 +15,7 @@
 
 TestSuite(slice, .timeout = 60);
 TestSuite(slice_files, .init = (void (*)(void))test_folder, .fini = test_folder_remove,
-          .timeout = 20);
+          .timeout = 60);
 
 static moda_net *parse(const char *text)
 {

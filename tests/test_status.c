@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-TestSuite(status, .timeout = 10);
+TestSuite(status, .timeout = 60);
 
 static moda_status check_even(int x)
 {

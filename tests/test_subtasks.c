@@ -23,8 +23,8 @@ static void clean(void)
     test_folder_remove();
 }
 
-TestSuite(subtasks, .timeout = 30);
-TestSuite(subtasks_file, .init = prepare, .fini = clean, .timeout = 30);
+TestSuite(subtasks, .timeout = 60);
+TestSuite(subtasks_file, .init = prepare, .fini = clean, .timeout = 60);
 
 static const size_t ten[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(synthetic, .timeout = 30);
+TestSuite(synthetic, .timeout = 60);
 
 static size_t stride_of(const moda_images *m)
 {

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-TestSuite(table, .fini = test_folder_remove, .timeout = 10);
+TestSuite(table, .fini = test_folder_remove, .timeout = 60);
 
 static char *printed(const moda_table *t)
 {

@@ -18,7 +18,7 @@ static void setup(void)
     unsetenv("OMP_NUM_THREADS");
 }
 
-TestSuite(threads, .init = setup, .fini = test_folder_remove, .timeout = 20);
+TestSuite(threads, .init = setup, .fini = test_folder_remove, .timeout = 60);
 
 static size_t units(void)
 {
