@@ -57,6 +57,10 @@ static moda_status check(const settings *s)
                "--data is missing: the data whose test images are to be classified");
     MODA_CHECK(!s->subtasks || (!s->sample && !s->sizes.n), MODA_ERR_ARG,
                "--subtasks names the sub-tasks: leave out --sample and --sizes");
+    MODA_CHECK(s->data.per_class == 0 && s->data.normalisation == MODA_NORMALISATION_DEFAULT,
+               MODA_ERR_ARG,
+               "--per-class takes training samples and --normalisation is the model's own: leave "
+               "them out");
 out:
     return st;
 }

@@ -98,6 +98,10 @@ static moda_status check(settings *s, size_t operands)
         MODA_CHECK(!s->alpha && !s->beta && !s->gamma && !s->out && !s->one_at_a_time, MODA_ERR_ARG,
                    "--alpha, --beta, --gamma, --one-at-a-time and --out belong to trainings: "
                    "name a network with --model");
+        MODA_CHECK(s->data.per_class == 0 && s->data.normalisation == MODA_NORMALISATION_DEFAULT,
+                   MODA_ERR_ARG,
+                   "--per-class takes training samples and --normalisation is the model's own: "
+                   "leave them out");
     }
     MODA_TRY(moda_reals_parse("tau", s->taus ? s->taus : "0.9", 0, true, 1, &s->tau));
     if (s->alpha) MODA_TRY(moda_reals_parse("alpha", s->alpha, 0, false, 1e6, &s->plan.alpha));

@@ -264,3 +264,11 @@ Test(cmd_reuse, sweep_over_trainings_skips_finished_ones)
     free(second);
     free(said);
 }
+
+Test(cmd_reuse, options_without_effect_are_refused)
+{
+    fail("reuse modules " DATA " --per-class 3", 2, "--per-class");
+    fail("reuse modules " DATA " --normalisation measured", 2, "--normalisation");
+    fail("sweep modules " DATA " --tau 0.5 --per-class 3", 2, "--per-class");
+    fail("sweep modules " DATA " --tau 0.5 --normalisation measured", 2, "--normalisation");
+}
