@@ -51,6 +51,15 @@ moda_isa moda_isa_best(void)
     return best;
 }
 
+bool moda_cpu_has_bf16(void)
+{
+#if defined(__x86_64__)
+    return moda_isa_best() == MODA_ISA_AVX512 && __builtin_cpu_supports("avx512bf16");
+#else
+    return false;
+#endif
+}
+
 const char *moda_isa_name(moda_isa isa)
 {
     return (unsigned)isa < MODA_ISA_COUNT ? names[isa] : "unknown";

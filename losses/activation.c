@@ -33,25 +33,25 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Piece i; *x is its first float's place in the map, *a its first channel's in [n,c]. */
+/* Piece i; *x is its first byte's place in the map, *a its first channel's in [n,c]. */
 static moda_map_piece piece_of(const map_walk *w, size_t i, size_t *x, size_t *a)
 {
     const moda_map_shape s = w->s;
     const size_t block = i / w->per_block, lane = i % w->per_block * MODA_LANES;
     const size_t channel = block % w->blocks * s.block + lane, floats = s.hw * s.block;
-    moda_map_piece p = {.rows = s.hw, .stride = s.block};
+    moda_map_piece p = {.rows = s.hw, .stride = s.block, .type = s.type};
     p.width = p.period = least(MODA_LANES, s.block - lane);
     if (w->stream) {
         p.rows = floats / MODA_LANES, p.tail = floats % MODA_LANES;
         p.stride = p.width = MODA_LANES;
     }
     p.kept = channel < s.c ? least(p.period, s.c - channel) : 0;
-    *x = block * floats + lane;
+    *x = (block * floats + lane) * moda_real_size(s.type);
     *a = block / w->blocks * s.c + channel;
     return p;
 }
 
-void moda_channel_means(moda_map_shape s, const float *x, float *a)
+void moda_channel_means(moda_map_shape s, const void *x, float *a)
 {
     const moda_loss_kernels *k = moda_loss_kernels_now();
     const map_walk w = walk_of(s);
@@ -60,11 +60,11 @@ void moda_channel_means(moda_map_shape s, const float *x, float *a)
     for (size_t i = 0; i < s.n * w.blocks * w.per_block; i++) {
         size_t from, to;
         const moda_map_piece p = piece_of(&w, i, &from, &to);
-        k->abs_means(&p, share, x + from, a + to);
+        k->abs_means(&p, share, (const char *)x + from, a + to);
     }
 }
 
-void moda_channel_means_backward(moda_map_shape s, const float *x, const float *d_a, float *d_x)
+void moda_channel_means_backward(moda_map_shape s, const void *x, const float *d_a, void *d_x)
 {
     const moda_loss_kernels *k = moda_loss_kernels_now();
     const map_walk w = walk_of(s);
@@ -73,6 +73,6 @@ void moda_channel_means_backward(moda_map_shape s, const float *x, const float *
     for (size_t i = 0; i < s.n * w.blocks * w.per_block; i++) {
         size_t to, from;
         const moda_map_piece p = piece_of(&w, i, &to, &from);
-        k->add_signs(&p, share, x + to, d_a + from, d_x + to);
+        k->add_signs(&p, share, (const char *)x + to, d_a + from, (char *)d_x + to);
     }
 }

@@ -8,6 +8,7 @@
 #ifndef MODA_LOSSES_INTERNAL_H
 #define MODA_LOSSES_INTERNAL_H
 
+#include "base/bf16.h"
 #include "base/isa.h"
 #include "losses/modular.h"
 #include <stddef.h>
@@ -20,19 +21,20 @@ enum {
 
 /* ---- activation_kernel.c ---- */
 
-/* A piece of a feature map: rows of width <= MODA_LANES floats, stride floats apart, and after them
- * the first tail floats of one more row. Lane j belongs to channel j mod period; of these channels
+/* A piece of a feature map: rows of width <= MODA_LANES elements, stride elements apart, and after
+ * them the first tail elements of one more row. Lane j belongs to channel j mod period; of these channels
  * the first kept ones are real, the others padding. */
 typedef struct moda_map_piece {
     size_t rows, stride, width, tail;
     size_t period, kept;
+    moda_real type;
 } moda_map_piece;
 
 /* a[kept] := scale * sum of |x| of each channel. */
-typedef void moda_k_abs_means_fn(const moda_map_piece *p, double scale, const float *x, float *a);
+typedef void moda_k_abs_means_fn(const moda_map_piece *p, double scale, const void *x, float *a);
 /* d_x += scale * d_a[channel] * sign(x); sign(0) = 0, whatever d_a. */
-typedef void moda_k_add_signs_fn(const moda_map_piece *p, double scale, const float *x,
-                                 const float *d_a, float *d_x);
+typedef void moda_k_add_signs_fn(const moda_map_piece *p, double scale, const void *x,
+                                 const float *d_a, void *d_x);
 
 /* ---- modular_kernel.c ----
  * Class sums stand as tiles: sums[block][slot][lane], block = column / MODA_LANES, so that the

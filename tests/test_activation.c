@@ -183,3 +183,35 @@ Test(activation, a_huge_gradient_does_not_reach_a_zero_map)
         cr_assert(eq(flt, d_x[i], want[i]), "d_x %zu is %g, not %g", i, (double)d_x[i],
                   (double)want[i]);
 }
+
+/* ---- bf16: the f32 result of the same values, rounded where a map is written ---- */
+
+Test(activation, bf16_differs_by_rounding_alone)
+{
+    for (size_t k = 0; k < SHAPES; k++) {
+        moda_map_shape narrow = shapes[k];
+        sample_map m = make(shapes[k]);
+        const size_t rows = m.s.n * m.s.c;
+        moda_bf16 *x = malloc(m.floats * sizeof *x), *d = malloc(m.floats * sizeof *d);
+        float *wide = malloc(m.floats * sizeof *wide), *d_a = malloc(rows * sizeof *d_a);
+        float *want = malloc(rows * sizeof *want), *got = malloc(rows * sizeof *got);
+        narrow.type = MODA_BF16;
+        oracle_fill(31 + k, rows, 0.5, d_a);
+        for (size_t i = 0; i < m.floats; i++) {
+            x[i] = moda_f32_to_bf16(m.x[i]), m.x[i] = moda_bf16_to_f32(x[i]);
+            d[i] = moda_f32_to_bf16((float)(i % 97) / 64 - 0.7f), wide[i] = moda_bf16_to_f32(d[i]);
+        }
+        moda_channel_means(m.s, m.x, want);
+        moda_channel_means(narrow, x, got);
+        for (size_t i = 0; i < rows; i++)
+            cr_assert(eq(flt, got[i], want[i]), "shape %zu: mean %zu is %.9g, not %.9g", k, i,
+                      (double)got[i], (double)want[i]);
+        moda_channel_means_backward(m.s, m.x, d_a, wide);
+        moda_channel_means_backward(narrow, x, d_a, d);
+        for (size_t i = 0; i < m.floats; i++)
+            cr_assert(eq(u16, d[i], moda_f32_to_bf16(wide[i])), "shape %zu: d %zu is %x, not %x", k,
+                      i, (unsigned)d[i], (unsigned)moda_f32_to_bf16(wide[i]));
+        free(x), free(d), free(wide), free(d_a), free(want), free(got);
+        drop(&m);
+    }
+}
