@@ -17,6 +17,11 @@ static const moda_batchnorm_kernels *kernels(void)
     return table[moda_isa_best()];
 }
 
+static moda_batchnorm_maps maps(const moda_batchnorm *b)
+{
+    return (moda_batchnorm_maps){.s = b->map, .y_type = b->y_type, .relu = b->relu};
+}
+
 size_t moda_batchnorm_channels(moda_map_shape s)
 {
     return (s.c + s.block - 1) / s.block * s.block;
@@ -29,12 +34,13 @@ size_t moda_batchnorm_scratch(moda_map_shape s)
 }
 
 /* Means and squared deviations of equally large maps, joined (Chan, Golub, LeVeque 1979). */
-void moda_batchnorm_statistics(const moda_batchnorm *b, const float *x, float *scratch, float *mean,
+void moda_batchnorm_statistics(const moda_batchnorm *b, const void *x, float *scratch, float *mean,
                                float *variance)
 {
     const size_t channels = moda_batchnorm_channels(b->map);
     const double n = (double)b->map.n, hw = (double)b->map.hw;
-    kernels()->moments(b->map, x, scratch);
+    const moda_batchnorm_maps shape = maps(b);
+    kernels()->moments(&shape, x, scratch);
 #pragma omp parallel for schedule(static)
     for (size_t c = 0; c < channels; c++) {
         double sum = 0, squares = 0;
@@ -61,29 +67,31 @@ static void factors(const moda_batchnorm *b, const float *scale, const float *sh
     }
 }
 
-void moda_batchnorm_forward(const moda_batchnorm *b, const float *x, const float *scale,
+void moda_batchnorm_forward(const moda_batchnorm *b, const void *x, const float *scale,
                             const float *shift, const float *mean, const float *variance,
-                            float *scratch, float *y, float *a)
+                            float *scratch, void *y, float *a)
 {
     float *k = scratch, *m = k + moda_batchnorm_channels(b->map);
     factors(b, scale, shift, mean, variance, k, m);
-    kernels()->affine(b->map, b->relu, k, m, x, y, a);
+    const moda_batchnorm_maps shape = maps(b);
+    kernels()->affine(&shape, k, m, x, y, a);
 }
 
 /* With N = n*hw, g the gradient by z = k*x + m, and sums over all maps:
  *   d_shift = sum g,  d_scale = sum g*(x - mean)/deviation
  *   d_x     = k * (g - d_shift/N - (x - mean)/deviation * d_scale/N) = k*g + p*x + q */
-void moda_batchnorm_backward(const moda_batchnorm *b, const float *x, const float *scale,
+void moda_batchnorm_backward(const moda_batchnorm *b, const void *x, const float *scale,
                              const float *shift, const float *mean, const float *variance,
-                             const float *d_a, float *scratch, float *d, float *d_scale,
-                             float *d_shift)
+                             const void *d_y, const float *d_a, float *scratch, void *d_x,
+                             float *d_scale, float *d_shift)
 {
     const size_t channels = moda_batchnorm_channels(b->map);
     const double total = (double)b->map.n * (double)b->map.hw;
     float *k = scratch, *m = k + channels, *p = m + channels, *q = p + channels;
     float *partial = q + channels;
     factors(b, scale, shift, mean, variance, k, m);
-    kernels()->gradient_sums(b->map, b->relu, k, m, mean, x, d, d_a, partial);
+    const moda_batchnorm_maps shape = maps(b);
+    kernels()->gradient_sums(&shape, k, m, mean, x, d_y, d_a, partial);
 #pragma omp parallel for schedule(static)
     for (size_t c = 0; c < channels; c++) {
         const double inverse = 1 / sqrt((double)variance[c] + (double)b->eps);
@@ -98,5 +106,5 @@ void moda_batchnorm_backward(const moda_batchnorm *b, const float *x, const floa
         p[c] = (float)slope;
         q[c] = (float)(-(double)k[c] * sum / total - slope * (double)mean[c]);
     }
-    kernels()->gradient(b->map, b->relu, k, m, p, q, x, d_a, d);
+    kernels()->gradient(&shape, k, m, p, q, x, d_y, d_a, d_x);
 }

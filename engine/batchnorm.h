@@ -6,6 +6,7 @@
  *   mean_c = mean of x, variance_c = mean of (x - mean_c)^2, over n*hw                docs/equations.md
  *   y      = r(scale_c * (x - mean_c) / sqrt(variance_c + eps) + shift_c),   r = ReLU or identity
  *   a[n,c] = mean of y over hw
+ * Maps are f32 or bf16 in memory; all else, and all arithmetic, is f32.
  * Sums run per map in f32 and across maps in f64 in order of n: the same bits for any thread count.
  * Memory traffic in maps: 3 forward (2 in evaluation), 5 backward. */
 #ifndef MODA_ENGINE_BATCHNORM_H
@@ -17,9 +18,10 @@
 
 /* What stays the same from batch to batch. */
 typedef struct moda_batchnorm {
-    moda_map_shape map;
+    moda_map_shape map; /* type: of x, and of the gradient by it */
     float eps;
     bool relu;
+    moda_real y_type; /* of y, and of the gradient by it */
 } moda_batchnorm;
 
 /* Floats of scratch that each function wants. */
@@ -28,17 +30,17 @@ size_t moda_batchnorm_scratch(moda_map_shape map);
 size_t moda_batchnorm_channels(moda_map_shape map);
 
 /* x -> mean, variance (biased). */
-void moda_batchnorm_statistics(const moda_batchnorm *b, const float *x, float *scratch, float *mean,
+void moda_batchnorm_statistics(const moda_batchnorm *b, const void *x, float *scratch, float *mean,
                                float *variance);
-/* x -> y, and a [n,c] unless it is NULL (only with ReLU). y may be x. */
-void moda_batchnorm_forward(const moda_batchnorm *b, const float *x, const float *scale,
+/* x -> y, and a [n,c] unless it is NULL (only with ReLU). y may be x if it has the same type. */
+void moda_batchnorm_forward(const moda_batchnorm *b, const void *x, const float *scale,
                             const float *shift, const float *mean, const float *variance,
-                            float *scratch, float *y, float *a);
-/* d_y -> d_x in place in d; d_scale, d_shift written. d_a [n,c]: gradient by a, joins d_y; NULL: none.
- * Where y was 0 is found again from x, so y is not read. */
-void moda_batchnorm_backward(const moda_batchnorm *b, const float *x, const float *scale,
+                            float *scratch, void *y, float *a);
+/* d_y -> d_x, which may be d_y if it has the same type; d_scale, d_shift written. d_a [n,c]: gradient
+ * by a, joins d_y; NULL: none. Where y was 0 is found again from x, so y is not read. */
+void moda_batchnorm_backward(const moda_batchnorm *b, const void *x, const float *scale,
                              const float *shift, const float *mean, const float *variance,
-                             const float *d_a, float *scratch, float *d, float *d_scale,
-                             float *d_shift);
+                             const void *d_y, const float *d_a, float *scratch, void *d_x,
+                             float *d_scale, float *d_shift);
 
 #endif

@@ -6,20 +6,28 @@
 #include "losses/activation.h"
 #include <stdbool.h>
 
+/* What the passes work on. x and what is normalised to y may differ in type: the gradient by y has
+ * y's, the gradient by x has x's. */
+typedef struct moda_batchnorm_maps {
+    moda_map_shape s; /* type: of x */
+    moda_real y_type;
+    bool relu;
+} moda_batchnorm_maps;
+
 /* partial [n, channels, 2]: mean and sum of squared deviations of each map. */
-typedef void moda_k_map_moments(moda_map_shape s, const float *x, float *partial);
-/* y = r(k_c*x + m_c); a [n,c] := mean of y per map, unless NULL. */
-typedef void moda_k_affine(moda_map_shape s, bool relu, const float *k, const float *m,
-                           const float *x, float *y, float *a);
+typedef void moda_k_map_moments(const moda_batchnorm_maps *b, const void *x, float *partial);
+/* y = r(k_c*x + m_c); a [n,c] := mean of y per map, before it is rounded to its type, unless NULL. */
+typedef void moda_k_affine(const moda_batchnorm_maps *b, const float *k, const float *m,
+                           const void *x, void *y, float *a);
 /* partial [n, channels, 2]: sum of g and of g*(x - mean_c) of each map, where
- * g = (d + d_a[n,c]/hw), zero where relu and k_c*x + m_c <= 0. */
-typedef void moda_k_gradient_sums(moda_map_shape s, bool relu, const float *k, const float *m,
-                                  const float *mean, const float *x, const float *d,
+ * g = (d_y + d_a[n,c]/hw), zero where relu and k_c*x + m_c <= 0. */
+typedef void moda_k_gradient_sums(const moda_batchnorm_maps *b, const float *k, const float *m,
+                                  const float *mean, const void *x, const void *d_y,
                                   const float *d_a, float *partial);
-/* d := k_c*g + p_c*x + q_c. */
-typedef void moda_k_gradient(moda_map_shape s, bool relu, const float *k, const float *m,
-                             const float *p, const float *q, const float *x, const float *d_a,
-                             float *d);
+/* d_x := k_c*g + p_c*x + q_c; d_x may be d_y where the types are the same. */
+typedef void moda_k_gradient(const moda_batchnorm_maps *b, const float *k, const float *m,
+                             const float *p, const float *q, const void *x, const void *d_y,
+                             const float *d_a, void *d_x);
 
 typedef struct moda_batchnorm_kernels {
     moda_k_map_moments *moments;

@@ -14,7 +14,8 @@ size_t moda_following_relu(const moda_net *net, size_t layer)
 
 static moda_batchnorm normalisation(const moda_step *step)
 {
-    return (moda_batchnorm){.map = step->map, .eps = step->eps, .relu = step->relu};
+    return (moda_batchnorm){
+        .map = step->map, .y_type = step->to.type, .eps = step->eps, .relu = step->relu};
 }
 
 /* ---- steps; at[] in the order that the functions below name the buffers ---- */
@@ -44,14 +45,14 @@ static void run_evaluation(const moda_step *step, void *const *at)
                            at[Y], NULL);
 }
 
-enum { D = Y, D_SCALE = RUNNING_MEAN, D_SHIFT, D_ACTIVATION };
+enum { D_Y = Y, D_SCALE = RUNNING_MEAN, D_SHIFT, D_X, D_ACTIVATION };
 
 static void run_backward(const moda_step *step, void *const *at)
 {
     const moda_batchnorm b = normalisation(step);
-    moda_batchnorm_backward(&b, at[X], at[SCALE], at[SHIFT], at[MEAN], at[VARIANCE],
+    moda_batchnorm_backward(&b, at[X], at[SCALE], at[SHIFT], at[MEAN], at[VARIANCE], at[D_Y],
                             step->count > D_ACTIVATION ? at[D_ACTIVATION] : NULL, at[SCRATCH],
-                            at[D], at[D_SCALE], at[D_SHIFT]);
+                            at[D_X], at[D_SCALE], at[D_SHIFT]);
 }
 
 /* ---- compiling ---- */
@@ -96,7 +97,8 @@ static moda_status add_step(moda_executor *e, size_t layer, moda_step_kernel ker
     const moda_layer *l = &e->net->layers[layer];
     moda_step *step;
     MODA_TRY(moda_program_kernel(&e->program, l->name, kernel, count, buffers, &step));
-    step->map = map;
+    step->map = step->to = map;
+    step->to.type = e->states[layer].type == dnnl_bf16 ? MODA_BF16 : MODA_F32;
     step->relu = e->states[layer].fused;
     step->eps = (float)l->eps;
     step->momentum = (float)l->momentum;
@@ -136,8 +138,8 @@ static moda_status take_input(moda_executor *e, size_t layer, moda_map_shape *ma
     s->source_layout = in->layout;
     MODA_TRY(kernel_map(&in->layout, map, &known));
     if (!known)
-        MODA_TRY(moda_layout_4d(e->options.batch, e->net->layers[input].shape, dnnl_nchw,
-                                &s->source_layout));
+        MODA_TRY(moda_layout_4d(e->options.batch, e->net->layers[input].shape, in->layout.data_type,
+                                dnnl_nchw, &s->source_layout));
     MODA_TRY(moda_in_layout(e, layer, in->buffer, &in->layout, &s->source_layout, &s->source));
 out:
     return st;
@@ -156,7 +158,7 @@ moda_status moda_batchnorm_compile_forward(moda_executor *e, size_t layer)
     if (s->fused) e->states[relu].fused = true;
     MODA_TRY(take_input(e, layer, &map));
     const size_t vector = moda_batchnorm_channels(map) * sizeof(float);
-    out->layout = s->source_layout;
+    out->layout = moda_layout_typed(&s->source_layout, s->type);
     b[X] = s->source;
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
                                  dnnl_memory_desc_get_size(&out->layout), &b[Y]));
@@ -191,8 +193,12 @@ moda_status moda_batchnorm_compile_backward(moda_executor *e, size_t layer)
     moda_map_shape map;
     size_t b[D_ACTIVATION + 1];
     bool known;
-    MODA_TRY(kernel_map(&out->layout, &map, &known));
-    b[X] = s->source, b[D] = out->gradient, b[MEAN] = s->mean, b[VARIANCE] = s->variance;
+    MODA_TRY(kernel_map(&s->source_layout, &map, &known));
+    b[X] = s->source, b[D_Y] = b[D_X] = out->gradient;
+    b[MEAN] = s->mean, b[VARIANCE] = s->variance;
+    if (out->layout.data_type != s->source_layout.data_type) /* else in place */
+        MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
+                                     dnnl_memory_desc_get_size(&s->source_layout), &b[D_X]));
     MODA_TRY(parameter(e, layer, MODA_WEIGHT, &b[SCALE]));
     MODA_TRY(parameter(e, layer, MODA_BIAS, &b[SHIFT]));
     MODA_TRY(gradient_buffer(e, layer, MODA_WEIGHT, &b[D_SCALE]));
@@ -202,8 +208,7 @@ moda_status moda_batchnorm_compile_backward(moda_executor *e, size_t layer)
     if (t != MODA_NONE) b[D_ACTIVATION] = e->d_activation[t];
     MODA_TRY(add_step(e, layer, run_backward, D_ACTIVATION + (t != MODA_NONE), b, map));
     if (!moda_gradient_unwanted(e, e->net->layers[layer].input[0]))
-        MODA_TRY(
-            moda_gradient_done(e, e->net->layers[layer].input[0], &out->layout, out->gradient));
+        MODA_TRY(moda_gradient_done(e, e->net->layers[layer].input[0], &s->source_layout, b[D_X]));
 out:
     return st;
 }

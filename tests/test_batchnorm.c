@@ -90,7 +90,7 @@ Test(batchnorm, statistics_and_forward_agree_with_formula)
 {
     for (size_t k = 0; k < 2 * SHAPES; k++) {
         arrays v = make(shapes[k / 2], k);
-        const moda_batchnorm b = {v.s, 1e-5f, k % 2 == 0};
+        const moda_batchnorm b = {.map = v.s, .eps = 1e-5f, .relu = k % 2 == 0};
         moda_batchnorm_statistics(&b, v.x, v.scratch, v.mean, v.variance);
         moda_batchnorm_forward(&b, v.x, v.scale, v.shift, v.mean, v.variance, v.scratch, v.y,
                                b.relu ? v.a : NULL);
@@ -130,13 +130,13 @@ Test(batchnorm, backward_agrees_with_formula)
 {
     for (size_t k = 0; k < 3 * SHAPES; k++) {
         arrays v = make(shapes[k / 3], 100 + k);
-        const moda_batchnorm b = {v.s, 1e-3f, k % 3 != 0};
+        const moda_batchnorm b = {.map = v.s, .eps = 1e-3f, .relu = k % 3 != 0};
         const bool joined = k % 3 == 2;
         const double count = (double)(v.s.n * v.s.hw);
         float *d = zeros(v.floats);
         memcpy(d, v.d, v.floats * sizeof *d);
         moda_batchnorm_statistics(&b, v.x, v.scratch, v.mean, v.variance);
-        moda_batchnorm_backward(&b, v.x, v.scale, v.shift, v.mean, v.variance,
+        moda_batchnorm_backward(&b, v.x, v.scale, v.shift, v.mean, v.variance, d,
                                 joined ? v.d_a : NULL, v.scratch, d, v.d_scale, v.d_shift);
         for (size_t c = 0; c < v.s.c; c++) {
             double mean, variance, d_scale = 0, d_shift = 0;
@@ -173,11 +173,11 @@ Test(batchnorm, backward_agrees_with_formula)
 Test(batchnorm, padding_channels_stay_zero)
 {
     arrays v = make((moda_map_shape){3, 20, 9, 16}, 7);
-    const moda_batchnorm b = {v.s, 1e-5f, true};
+    const moda_batchnorm b = {.map = v.s, .eps = 1e-5f, .relu = true};
     moda_batchnorm_statistics(&b, v.x, v.scratch, v.mean, v.variance);
     moda_batchnorm_forward(&b, v.x, v.scale, v.shift, v.mean, v.variance, v.scratch, v.y, v.a);
-    moda_batchnorm_backward(&b, v.x, v.scale, v.shift, v.mean, v.variance, v.d_a, v.scratch, v.d,
-                            v.d_scale, v.d_shift);
+    moda_batchnorm_backward(&b, v.x, v.scale, v.shift, v.mean, v.variance, v.d, v.d_a, v.scratch,
+                            v.d, v.d_scale, v.d_shift);
     for (size_t c = v.s.c; c < v.channels; c++) {
         cr_assert(eq(flt, v.d_scale[c], 0), "channel %zu", c);
         cr_assert(eq(flt, v.d_shift[c], 0), "channel %zu", c);
@@ -193,7 +193,7 @@ Test(batchnorm, padding_channels_stay_zero)
 Test(batchnorm, nan_is_not_hidden_by_relu)
 {
     arrays v = make((moda_map_shape){2, 16, 32, 16}, 8);
-    const moda_batchnorm b = {v.s, 1e-5f, true};
+    const moda_batchnorm b = {.map = v.s, .eps = 1e-5f, .relu = true};
     v.x[at(v.s, 1, 3, 5)] = NAN;
     moda_batchnorm_statistics(&b, v.x, v.scratch, v.mean, v.variance);
     moda_batchnorm_forward(&b, v.x, v.scale, v.shift, v.mean, v.variance, v.scratch, v.y, v.a);
@@ -207,12 +207,12 @@ Test(batchnorm, same_bits_for_any_thread_count)
     float *first = NULL, *first_d = NULL;
     for (int threads = 1; threads <= 3; threads++) {
         arrays v = make((moda_map_shape){13, 37, 49, 16}, 9);
-        const moda_batchnorm b = {v.s, 1e-5f, true};
+        const moda_batchnorm b = {.map = v.s, .eps = 1e-5f, .relu = true};
         omp_set_num_threads(threads);
         moda_batchnorm_statistics(&b, v.x, v.scratch, v.mean, v.variance);
         moda_batchnorm_forward(&b, v.x, v.scale, v.shift, v.mean, v.variance, v.scratch, v.y, v.a);
-        moda_batchnorm_backward(&b, v.x, v.scale, v.shift, v.mean, v.variance, v.d_a, v.scratch,
-                                v.d, v.d_scale, v.d_shift);
+        moda_batchnorm_backward(&b, v.x, v.scale, v.shift, v.mean, v.variance, v.d, v.d_a,
+                                v.scratch, v.d, v.d_scale, v.d_shift);
         if (threads == 1) {
             first = v.y, first_d = v.d;
             v.y = v.d = NULL;
@@ -235,6 +235,66 @@ static void compare(const char *what, size_t k, const float *got, const float *w
                   "%s, case %zu, %zu", what, k, i);
 }
 
+/* ---- bf16 ---- */
+
+/* values in memory as that type, and what is read back from it. */
+static void *stored(moda_real type, float *values, size_t n)
+{
+    void *copy = malloc(n * moda_real_size(type));
+    for (size_t i = 0; i < n; i++) {
+        moda_real_put(type, copy, i, values[i]);
+        values[i] = moda_real_get(type, copy, i);
+    }
+    return copy;
+}
+
+static void check_rounded(const char *what, size_t k, moda_real type, const void *got,
+                          const float *want, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float rounded =
+            type == MODA_BF16 ? moda_bf16_to_f32(moda_f32_to_bf16(want[i])) : want[i];
+        const float value = moda_real_get(type, got, i);
+        cr_assert(eq(flt, value, rounded), "%s, case %zu, %zu: %g, not %g", what, k, i,
+                  (double)value, (double)rounded);
+    }
+}
+
+/* All arithmetic is f32: the same numbers as from f32 maps of the same values, rounded when stored. */
+Test(batchnorm, types_differ_by_rounding_alone)
+{
+    for (size_t k = 0; k < 4 * SHAPES; k++) {
+        arrays v = make(shapes[k / 4], 300 + k);
+        const moda_real x_type = k % 2 ? MODA_BF16 : MODA_F32,
+                        y_type = k & 2 ? MODA_BF16 : MODA_F32;
+        const moda_batchnorm wide = {.map = v.s, .eps = 1e-5f, .relu = true};
+        moda_batchnorm b = wide;
+        b.map.type = x_type, b.y_type = y_type;
+        void *x = stored(x_type, v.x, v.floats), *d_y = stored(y_type, v.d, v.floats);
+        void *y = stored(y_type, v.y, v.floats), *d_x = stored(x_type, v.y, v.floats);
+        float *a = zeros(v.s.n * v.s.c), *sums = zeros(4 * v.channels);
+        float *mean = sums, *variance = mean + v.channels, *d_scale = variance + v.channels;
+        float *d_shift = d_scale + v.channels;
+        moda_batchnorm_statistics(&wide, v.x, v.scratch, v.mean, v.variance);
+        moda_batchnorm_statistics(&b, x, v.scratch, mean, variance);
+        check_rounded("mean", k, MODA_F32, mean, v.mean, v.channels);
+        check_rounded("variance", k, MODA_F32, variance, v.variance, v.channels);
+        moda_batchnorm_forward(&wide, v.x, v.scale, v.shift, mean, variance, v.scratch, v.y, v.a);
+        moda_batchnorm_forward(&b, x, v.scale, v.shift, mean, variance, v.scratch, y, a);
+        check_rounded("y", k, y_type, y, v.y, v.floats);
+        check_rounded("a", k, MODA_F32, a, v.a, v.s.n * v.s.c);
+        moda_batchnorm_backward(&wide, v.x, v.scale, v.shift, mean, variance, v.d, v.d_a, v.scratch,
+                                v.d, v.d_scale, v.d_shift);
+        moda_batchnorm_backward(&b, x, v.scale, v.shift, mean, variance, d_y, v.d_a, v.scratch,
+                                x_type == y_type ? d_y : d_x, d_scale, d_shift);
+        check_rounded("d_x", k, x_type, x_type == y_type ? d_y : d_x, v.d, v.floats);
+        check_rounded("d_scale", k, MODA_F32, d_scale, v.d_scale, v.channels);
+        check_rounded("d_shift", k, MODA_F32, d_shift, v.d_shift, v.channels);
+        free(x), free(y), free(d_x), free(d_y), free(a), free(sums);
+        release(&v);
+    }
+}
+
 #if defined(__x86_64__)
 Test(batchnorm, instruction_sets_agree_with_reference)
 {
@@ -246,18 +306,19 @@ Test(batchnorm, instruction_sets_agree_with_reference)
             arrays v = make(shapes[k], 200 + k);
             const size_t partial = 2 * v.s.n * v.channels, rows = v.s.n * v.s.c;
             float *p = zeros(partial), *q = zeros(partial), *y = zeros(v.floats), *a = zeros(rows);
-            ref->moments(v.s, v.x, p), sets[set]->moments(v.s, v.x, q);
+            const moda_batchnorm_maps b = {.s = v.s, .relu = true};
+            ref->moments(&b, v.x, p), sets[set]->moments(&b, v.x, q);
             compare("moments", k, q, p, partial);
-            ref->affine(v.s, true, v.scale, v.shift, v.x, v.y, v.a);
-            sets[set]->affine(v.s, true, v.scale, v.shift, v.x, y, a);
+            ref->affine(&b, v.scale, v.shift, v.x, v.y, v.a);
+            sets[set]->affine(&b, v.scale, v.shift, v.x, y, a);
             compare("affine", k, y, v.y, v.floats);
             compare("activation", k, a, v.a, rows);
-            ref->gradient_sums(v.s, true, v.scale, v.shift, v.mean, v.x, v.d, v.d_a, p);
-            sets[set]->gradient_sums(v.s, true, v.scale, v.shift, v.mean, v.x, v.d, v.d_a, q);
+            ref->gradient_sums(&b, v.scale, v.shift, v.mean, v.x, v.d, v.d_a, p);
+            sets[set]->gradient_sums(&b, v.scale, v.shift, v.mean, v.x, v.d, v.d_a, q);
             compare("gradient sums", k, q, p, partial);
             memcpy(y, v.d, v.floats * sizeof *y);
-            ref->gradient(v.s, true, v.scale, v.shift, v.shift, v.scale, v.x, v.d_a, v.d);
-            sets[set]->gradient(v.s, true, v.scale, v.shift, v.shift, v.scale, v.x, v.d_a, y);
+            ref->gradient(&b, v.scale, v.shift, v.shift, v.scale, v.x, v.d, v.d_a, v.d);
+            sets[set]->gradient(&b, v.scale, v.shift, v.shift, v.scale, v.x, y, v.d_a, y);
             compare("gradient", k, y, v.d, v.floats);
             free(p), free(q), free(y), free(a);
             release(&v);
