@@ -18,7 +18,7 @@
 
 enum { STANDARD, MODA };
 static const char *const methods[] = {"standard", "moda", NULL};
-static const char *const precisions[] = {"f32", "auto", NULL}; /* auto: the fastest there is */
+static const char *const precisions[] = {"f32", "bf16", "auto", NULL};
 enum { FLIP_AUTO, FLIP_YES, FLIP_NO };
 static const char *const flips[] = {"auto", "yes", "no", NULL};
 static const char *const convolutions[] = {"auto", "direct", NULL};
@@ -80,8 +80,8 @@ static moda_status parse(const moda_command *self, int argc, char **argv, train_
         {MODA_OPTION_REAL, "gamma", "X", "weight of the compactness loss (default 0.3)", &c->gamma,
          0, 1e6, NULL},
         {MODA_OPTION_CHOICE, "precision", "P",
-         "f32, or auto: the fastest there is, now f32 (default f32)", &c->precision, 0, 0,
-         precisions},
+         "f32, bf16 (CPUs with AVX-512-BF16), or auto: the faster one (default f32)", &c->precision,
+         0, 0, precisions},
         {MODA_OPTION_CHOICE, "convolution", "A",
          "direct, or auto: Winograd where it is faster (default auto)", &c->convolution, 0, 0,
          convolutions},
@@ -115,6 +115,9 @@ static moda_status parse(const moda_command *self, int argc, char **argv, train_
         (moda_modular_weights){isnan(c->alpha) ? 1 : c->alpha, isnan(c->beta) ? 1 : c->beta,
                                isnan(c->gamma) ? 0.3 : c->gamma};
     o->augment = !c->no_augment, o->shuffle = !c->no_shuffle;
+    o->precision = c->precision == 1 || (c->precision == 2 && moda_cpu_has_bf16())
+                       ? MODA_PRECISION_BF16
+                       : MODA_PRECISION_F32;
     o->convolution = c->convolution ? MODA_CONVOLUTION_DIRECT : MODA_CONVOLUTION_AUTO;
     o->seed = c->common.seed;
 out:
@@ -219,7 +222,7 @@ static moda_status make_config(train_command *c)
                    {"init", moda_json_text(c->init)},
                    {"seed", json_integer((json_int_t)o->seed)},
                    {"threads", json_integer((json_int_t)c->threads)},
-                   {"precision", json_string("f32")},
+                   {"precision", json_string(precisions[c->precision])},
                    {"convolution", json_string(convolutions[c->convolution])},
                    {"kernels", json_string(moda_isa_name(moda_isa_best()))},
                    {"description", json_string(description)}};

@@ -45,6 +45,11 @@ typedef enum moda_convolution {
     MODA_CONVOLUTION_DIRECT /* always direct */
 } moda_convolution;
 
+typedef enum moda_precision {
+    MODA_PRECISION_F32,
+    MODA_PRECISION_BF16 /* activations, their gradients and copies of the weights in bf16 */
+} moda_precision;
+
 /* Called in forward for tracked layer l while its output is in cache: x in the layout of s. */
 typedef void (*moda_tap)(void *user, size_t l, moda_map_shape s, const float *x);
 
@@ -56,11 +61,15 @@ typedef struct moda_executor_options {
      * channels they are [n,c/16,h,w,16] and not [n,c,h,w], so that nothing is reordered. */
     bool blocked;
     moda_convolution convolution;
-    moda_tap tap; /* may be NULL */
+    /* Of training; evaluation computes in f32. Weights, their gradients, statistics of batch norms,
+     * activation vectors and logits are f32 in both, and so is the last layer. */
+    moda_precision precision;
+    moda_tap tap; /* may be NULL; not with bf16 */
     void *tap_user;
 } moda_executor_options;
 
-/* Fails: MODA_ERR_INTERNAL (oneDNN's status and the layer), MODA_ERR_NOMEM. */
+/* Fails: MODA_ERR_ARG (bf16 on a CPU without it), MODA_ERR_INTERNAL (oneDNN's status and the layer),
+ * MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_executor_create(moda_weights *weights,
                                                const moda_executor_options *options,
                                                moda_executor **executor);

@@ -4,14 +4,16 @@
 
 /* One convolution as oneDNN's descriptors want it. */
 typedef struct convolution {
-    dnnl_memory_desc_t src, weights, bias, dst; /* layouts left to oneDNN, bias plain */
+    dnnl_memory_desc_t src, weights, d_weights, bias, dst; /* layouts left to oneDNN, bias plain */
     dnnl_dims_t stride, padding_l, padding_r;
     bool has_bias;
     bool relu; /* the ReLU behind it is applied before anything is stored: in evaluation */
     size_t weight, bias_parameter;
 } convolution;
 
-static moda_status describe(const moda_executor *e, size_t layer, convolution *c)
+/* With maps and weights of that type; bias and gradients of weights are always f32. */
+static moda_status describe(const moda_executor *e, size_t layer, dnnl_data_type_t type,
+                            convolution *c)
 {
     moda_status st = MODA_OK;
     const moda_layer *l = &e->net->layers[layer];
@@ -24,12 +26,13 @@ static moda_status describe(const moda_executor *e, size_t layer, convolution *c
     const size_t inner[2] = {in.h, in.w}, outer[2] = {l->shape.h, l->shape.w};
     *c = (convolution){.has_bias = l->bias};
     c->relu = !e->options.training && moda_following_relu(e->net, layer) != MODA_NONE;
-    MODA_TRY(moda_layout_4d(e->options.batch, in, dnnl_format_tag_any, &c->src));
-    MODA_TRY(moda_layout_4d(e->options.batch, l->shape, dnnl_format_tag_any, &c->dst));
+    MODA_TRY(moda_layout_4d(e->options.batch, in, type, dnnl_format_tag_any, &c->src));
+    MODA_TRY(moda_layout_4d(e->options.batch, l->shape, type, dnnl_format_tag_any, &c->dst));
     MODA_DNNL(dnnl_memory_desc_init_by_tag(&c->weights, g > 1 ? 5 : 4,
-                                           g > 1 ? grouped : grouped + 1, dnnl_f32,
+                                           g > 1 ? grouped : grouped + 1, type,
                                            dnnl_format_tag_any),
               "layout", l->name);
+    c->d_weights = moda_layout_typed(&c->weights, dnnl_f32);
     if (l->bias)
         MODA_DNNL(dnnl_memory_desc_init_by_tag(&c->bias, 1, bias, dnnl_f32, dnnl_a), "layout",
                   l->name);
@@ -72,8 +75,8 @@ static dnnl_status_t init(const convolution *c, pass p, dnnl_alg_kind_t algorith
         return dnnl_convolution_backward_data_desc_init(d, algorithm, &c->src, &c->weights, &c->dst,
                                                         c->stride, c->padding_l, c->padding_r);
     case BACKWARD_WEIGHTS:
-        return dnnl_convolution_backward_weights_desc_init(d, algorithm, &c->src, &c->weights, bias,
-                                                           &c->dst, c->stride, c->padding_l,
+        return dnnl_convolution_backward_weights_desc_init(d, algorithm, &c->src, &c->d_weights,
+                                                           bias, &c->dst, c->stride, c->padding_l,
                                                            c->padding_r);
     }
     return dnnl_invalid_arguments;
@@ -108,13 +111,31 @@ static moda_status choose(moda_executor *e, size_t layer, const convolution *c, 
         MODA_TRY(relu_attributes(e, name, &own));
         attributes = own;
     }
-    if (winograd_pays(e, layer) && init(c, p, dnnl_convolution_winograd, &d) == dnnl_success &&
+    if (c->src.data_type == dnnl_f32 && winograd_pays(e, layer) &&
+        init(c, p, dnnl_convolution_winograd, &d) == dnnl_success &&
         dnnl_primitive_desc_create(desc, &d, attributes, engine, hint) == dnnl_success)
         goto out;
     MODA_DNNL(init(c, p, dnnl_convolution_direct, &d), "convolution", name);
     MODA_DNNL(dnnl_primitive_desc_create(desc, &d, attributes, engine, hint), "convolution", name);
 out:
     dnnl_primitive_attr_destroy(own);
+    return st;
+}
+
+/* Fixes the layout of the f32 weights before their bf16 copies are asked for: as the f32 convolution
+ * of evaluation reads them, which is also what the gradient is written in. */
+static moda_status claim_weights(moda_executor *e, size_t layer, size_t parameter)
+{
+    moda_status st = MODA_OK;
+    convolution c;
+    dnnl_primitive_desc_t desc = NULL;
+    dnnl_memory_desc_t *own = &e->weights->layout[parameter];
+    if (own->ndims) goto out;
+    MODA_TRY(describe(e, layer, dnnl_f32, &c));
+    MODA_TRY(choose(e, layer, &c, FORWARD, NULL, &desc));
+    *own = *dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
+out:
+    dnnl_primitive_desc_destroy(desc);
     return st;
 }
 
@@ -127,7 +148,8 @@ moda_status moda_conv_compile_forward(moda_executor *e, size_t layer)
     moda_layer_state *s = &e->states[layer];
     convolution c;
     size_t weights, bias = 0;
-    MODA_TRY(describe(e, layer, &c));
+    MODA_TRY(describe(e, layer, s->type, &c));
+    MODA_TRY(claim_weights(e, layer, c.weight));
     MODA_TRY(choose(e, layer, &c, FORWARD, NULL, &s->forward));
     s->fused = c.relu;
     if (c.relu) e->states[moda_following_relu(e->net, layer)].fused = true;
@@ -211,7 +233,7 @@ moda_status moda_conv_compile_backward(moda_executor *e, size_t layer)
 {
     moda_status st = MODA_OK;
     convolution c;
-    MODA_TRY(describe(e, layer, &c));
+    MODA_TRY(describe(e, layer, e->states[layer].type, &c));
     MODA_TRY(backward_weights(e, layer, &c));
     if (!moda_gradient_unwanted(e, e->net->layers[layer].input[0]))
         MODA_TRY(backward_data(e, layer, &c));

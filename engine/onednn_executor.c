@@ -1,4 +1,5 @@
 /* engine/onednn_executor.c - compiling a network to a program, and running it. */
+#include "base/isa.h"
 #include "engine/onednn_internal.h"
 #include "numa/memory.h"
 #include <stdlib.h>
@@ -120,8 +121,8 @@ static moda_status compile_input(moda_executor *e)
 {
     moda_status st = MODA_OK;
     moda_value *v = &e->values[0];
-    MODA_TRY(moda_layout_4d(e->options.batch, e->net->input, outer_layout(e, e->net->input),
-                            &v->layout));
+    MODA_TRY(moda_layout_4d(e->options.batch, e->net->input, dnnl_f32,
+                            outer_layout(e, e->net->input), &v->layout));
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_OWN, dnnl_memory_desc_get_size(&v->layout),
                                  &v->buffer));
     e->input = v->buffer;
@@ -137,7 +138,7 @@ static moda_status compile_logits(moda_executor *e)
     moda_value *v = &e->values[last];
     const moda_shape shape = e->net->layers[last].shape;
     dnnl_memory_desc_t plain;
-    MODA_TRY(moda_layout_4d(e->options.batch, shape, outer_layout(e, shape), &plain));
+    MODA_TRY(moda_layout_4d(e->options.batch, shape, dnnl_f32, outer_layout(e, shape), &plain));
     if (e->options.blocked && dnnl_memory_desc_equal(&v->layout, &plain)) {
         e->logits = v->buffer; /* as it is: a copy would cost as much as many a layer */
         e->program.buffers[v->buffer].home = MODA_HOME_OWN;
@@ -173,7 +174,8 @@ static moda_status compile_backward(moda_executor *e)
     const size_t last = e->net->layer_count - 1;
     size_t t = e->net->tracked_count;
     dnnl_memory_desc_t plain;
-    MODA_TRY(moda_layout_4d(e->options.batch, e->net->layers[last].shape, dnnl_nchw, &plain));
+    MODA_TRY(
+        moda_layout_4d(e->options.batch, e->net->layers[last].shape, dnnl_f32, dnnl_nchw, &plain));
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_OWN, dnnl_memory_desc_get_size(&plain),
                                  &e->d_logits));
     MODA_TRY(moda_in_layout(e, last, e->d_logits, &plain, &e->values[last].layout,
@@ -226,6 +228,8 @@ moda_status moda_executor_create(moda_weights *weights, const moda_executor_opti
     moda_executor *e = NULL;
     *executor = NULL;
     MODA_TRY(check_batch(weights->net, options->batch));
+    MODA_CHECK(options->precision != MODA_PRECISION_BF16 || moda_cpu_has_bf16(), MODA_ERR_ARG,
+               "bf16: this CPU has no instructions for it (AVX-512-BF16): use f32");
     MODA_ALLOC(e, sizeof *e);
     e->weights = weights, e->net = weights->net, e->options = *options;
     const size_t n = e->net->layer_count;
@@ -234,6 +238,7 @@ moda_status moda_executor_create(moda_weights *weights, const moda_executor_opti
     MODA_ALLOC(e->activation, e->net->tracked_count * sizeof *e->activation);
     MODA_ALLOC(e->d_activation, e->net->tracked_count * sizeof *e->d_activation);
     for (size_t i = 0; i < n; i++) e->values[i].gradient = MODA_NONE;
+    MODA_TRY(moda_types_choose(e));
     MODA_TRY(compile_forward(e));
     if (options->training) {
         weights->training = true;

@@ -45,7 +45,7 @@ typedef struct moda_argument {
     const dnnl_memory_desc_t *layout;
 } moda_argument;
 
-enum { MODA_STEP_ARGUMENTS = 10 };
+enum { MODA_STEP_ARGUMENTS = 11 };
 
 typedef struct moda_step moda_step;
 /* One of our kernels: at[i] is the memory of step->buffer[i]. */
@@ -60,7 +60,7 @@ struct moda_step {
     size_t buffer[MODA_STEP_ARGUMENTS];
     dnnl_exec_arg_t argument[MODA_STEP_ARGUMENTS]; /* memories owned by the step */
     /* kernels' parameters */
-    moda_map_shape map, to;   /* to: of the output, where that differs */
+    moda_map_shape map, to;   /* to: of the output, where that differs in shape or type */
     const uint32_t *channels; /* borrowed */
     size_t tracked;
     float eps, momentum; /* batch norm */
@@ -105,9 +105,9 @@ struct moda_weights {
     dnnl_primitive_attr_t attributes; /* of every primitive: the caller gives the scratchpad */
     const moda_net *net;              /* borrowed */
     moda_parameter_list parameters;
-    dnnl_memory_desc_t *layout;           /* [parameters.count], ndims 0 until a layer has chosen */
-    size_t *offset;                       /* [parameters.count] in floats, once allocated */
-    size_t floats, trainable;             /* of a block; trainable parameters stand first */
+    dnnl_memory_desc_t *layout; /* [parameters.count], ndims 0 until a layer has chosen */
+    size_t *offset;             /* [parameters.count] in floats, once allocated; all f32 */
+    size_t floats, trainable;   /* of a block; trainable parameters stand first */
     float *values, *gradients, *momentum; /* the last two only for training */
     bool training;
     uint64_t version; /* counts changes of the values */
@@ -119,6 +119,9 @@ moda_status moda_weights_allocate(moda_weights *w);
 size_t moda_weights_find(const moda_weights *w, size_t layer, moda_parameter_role role);
 
 /* ---- compiling layers ---- */
+
+/* Sets states[].type from the precision asked for. */
+moda_status moda_types_choose(moda_executor *e);
 
 /* The ReLU that alone reads this layer's output, MODA_NONE if there is none. */
 size_t moda_following_relu(const moda_net *net, size_t layer);
@@ -132,6 +135,7 @@ typedef struct moda_value {
 
 /* What a layer's backward needs from its forward. */
 typedef struct moda_layer_state {
+    dnnl_data_type_t type; /* CONV, LINEAR: of all maps and weights it works on; BATCHNORM: of y */
     dnnl_primitive_desc_t forward; /* hint for the backward descriptors */
     size_t source;                 /* the input in the layout that forward wanted */
     dnnl_memory_desc_t source_layout;
@@ -179,9 +183,11 @@ moda_status moda_primitive_desc(const moda_executor *e, size_t layer, const_dnnl
                                 const_dnnl_primitive_desc_t hint, const char *what,
                                 dnnl_primitive_desc_t *desc);
 
-/* f32 layout of a shape: 4-D in the given tag. */
-moda_status moda_layout_4d(size_t n, moda_shape s, dnnl_format_tag_t tag,
+/* Layout of a shape: 4-D in the given tag. */
+moda_status moda_layout_4d(size_t n, moda_shape s, dnnl_data_type_t type, dnnl_format_tag_t tag,
                            dnnl_memory_desc_t *layout);
+/* The same layout for elements of another type. */
+dnnl_memory_desc_t moda_layout_typed(const dnnl_memory_desc_t *like, dnnl_data_type_t type);
 /* How losses/activation.h sees a layout: MODA_ERR_INTERNAL if it is none of nchw, nChw8c, nChw16c, nhwc. */
 moda_status moda_layout_map(const dnnl_memory_desc_t *layout, moda_map_shape *map);
 /* The layout of `like`, as moda_layout_map() knows it, for maps of another shape. */
@@ -191,7 +197,8 @@ moda_status moda_layout_like(const dnnl_memory_desc_t *like, moda_shape s,
 moda_status moda_in_layout(moda_executor *e, size_t layer, size_t buffer,
                            const dnnl_memory_desc_t *have, const dnnl_memory_desc_t *want,
                            size_t *result);
-/* A parameter's values in the wanted layout; the first to ask fixes the parameter's own. */
+/* A parameter's values in the wanted layout and type; the first to ask fixes the parameter's own
+ * layout, which is always f32. */
 moda_status moda_parameter_values(moda_executor *e, size_t parameter,
                                   const dnnl_memory_desc_t *want, size_t *buffer);
 /* A buffer for a parameter's gradient in the layout that a primitive writes; if it is not the

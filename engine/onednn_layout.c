@@ -2,12 +2,12 @@
 #include "engine/onednn_internal.h"
 #include <string.h>
 
-moda_status moda_layout_4d(size_t n, moda_shape s, dnnl_format_tag_t tag,
+moda_status moda_layout_4d(size_t n, moda_shape s, dnnl_data_type_t type, dnnl_format_tag_t tag,
                            dnnl_memory_desc_t *layout)
 {
     moda_status st = MODA_OK;
     const dnnl_dims_t dims = {(dnnl_dim_t)n, (dnnl_dim_t)s.c, (dnnl_dim_t)s.h, (dnnl_dim_t)s.w};
-    MODA_DNNL(dnnl_memory_desc_init_by_tag(layout, 4, dims, dnnl_f32, tag), "layout", "-");
+    MODA_DNNL(dnnl_memory_desc_init_by_tag(layout, 4, dims, type, tag), "layout", "-");
 out:
     return st;
 }
@@ -21,7 +21,8 @@ static moda_status find_tag(const dnnl_memory_desc_t *layout, dnnl_format_tag_t 
                           (size_t)layout->dims[3]};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         dnnl_memory_desc_t candidate;
-        MODA_TRY(moda_layout_4d((size_t)layout->dims[0], s, known[i], &candidate));
+        MODA_TRY(
+            moda_layout_4d((size_t)layout->dims[0], s, layout->data_type, known[i], &candidate));
         *tag = known[i];
         if (dnnl_memory_desc_equal(layout, &candidate)) goto out;
     }
@@ -37,7 +38,8 @@ moda_status moda_layout_map(const dnnl_memory_desc_t *layout, moda_map_shape *ma
     MODA_TRY(find_tag(layout, &tag));
     *map = (moda_map_shape){.n = (size_t)layout->dims[0],
                             .c = (size_t)layout->dims[1],
-                            .hw = (size_t)(layout->dims[2] * layout->dims[3])};
+                            .hw = (size_t)(layout->dims[2] * layout->dims[3]),
+                            .type = layout->data_type == dnnl_bf16 ? MODA_BF16 : MODA_F32};
     map->block = tag == dnnl_nChw16c ? 16 : tag == dnnl_nChw8c ? 8 : tag == dnnl_nhwc ? map->c : 1;
     if (map->hw == 1 && map->block == 1) map->block = map->c; /* features: one row, not c maps */
 out:
@@ -50,9 +52,16 @@ moda_status moda_layout_like(const dnnl_memory_desc_t *like, moda_shape s,
     moda_status st = MODA_OK;
     dnnl_format_tag_t tag;
     MODA_TRY(find_tag(like, &tag));
-    MODA_TRY(moda_layout_4d((size_t)like->dims[0], s, tag, layout));
+    MODA_TRY(moda_layout_4d((size_t)like->dims[0], s, like->data_type, tag, layout));
 out:
     return st;
+}
+
+dnnl_memory_desc_t moda_layout_typed(const dnnl_memory_desc_t *like, dnnl_data_type_t type)
+{
+    dnnl_memory_desc_t layout = *like;
+    layout.data_type = type; /* strides and offsets count elements */
+    return layout;
 }
 
 moda_status moda_in_layout(moda_executor *e, size_t layer, size_t buffer,
@@ -89,7 +98,7 @@ moda_status moda_parameter_values(moda_executor *e, size_t parameter,
     moda_status st = MODA_OK;
     dnnl_memory_desc_t *own = &e->weights->layout[parameter];
     size_t values;
-    if (!own->ndims) *own = *want;
+    if (!own->ndims) *own = moda_layout_typed(want, dnnl_f32);
     MODA_TRY(parameter_buffer(e, parameter, MODA_HOME_VALUE, &values));
     *buffer = values;
     if (dnnl_memory_desc_equal(own, want)) goto out;

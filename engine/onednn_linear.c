@@ -5,13 +5,14 @@
 
 /* Descriptors of one layer. On 1x1 maps the spatial dimensions are left out. */
 typedef struct linear {
-    dnnl_memory_desc_t src, weights, bias, dst; /* src and weights left to oneDNN */
-    dnnl_memory_desc_t flat;                    /* 1x1: the input as plain [n,c,1,1] */
+    dnnl_memory_desc_t src, weights, d_weights, bias, dst; /* src and weights left to oneDNN */
+    dnnl_memory_desc_t flat;                               /* 1x1: the input as plain [n,c,1,1] */
     bool on_maps, has_bias;
     size_t weight, bias_parameter;
 } linear;
 
-static moda_status describe(const moda_executor *e, size_t layer, linear *x)
+/* With maps and weights of that type; bias and gradients of weights are always f32. */
+static moda_status describe(const moda_executor *e, size_t layer, dnnl_data_type_t type, linear *x)
 {
     moda_status st = MODA_OK;
     const moda_layer *l = &e->net->layers[layer];
@@ -21,20 +22,49 @@ static moda_status describe(const moda_executor *e, size_t layer, linear *x)
     const dnnl_dims_t weights = {o, src[1], src[2], src[3]}, dst = {n, o}, bias = {o};
     *x = (linear){.on_maps = in.h * in.w > 1, .has_bias = l->bias};
     const int rank = x->on_maps ? 4 : 2;
-    MODA_DNNL(dnnl_memory_desc_init_by_tag(&x->src, rank, src, dnnl_f32,
+    MODA_DNNL(dnnl_memory_desc_init_by_tag(&x->src, rank, src, type,
                                            x->on_maps ? dnnl_format_tag_any : dnnl_nc),
               "layout", l->name);
-    MODA_DNNL(
-        dnnl_memory_desc_init_by_tag(&x->weights, rank, weights, dnnl_f32, dnnl_format_tag_any),
-        "layout", l->name);
-    MODA_DNNL(dnnl_memory_desc_init_by_tag(&x->dst, 2, dst, dnnl_f32, dnnl_nc), "layout", l->name);
+    MODA_DNNL(dnnl_memory_desc_init_by_tag(&x->weights, rank, weights, type, dnnl_format_tag_any),
+              "layout", l->name);
+    x->d_weights = moda_layout_typed(&x->weights, dnnl_f32);
+    MODA_DNNL(dnnl_memory_desc_init_by_tag(&x->dst, 2, dst, type, dnnl_nc), "layout", l->name);
     if (l->bias)
         MODA_DNNL(dnnl_memory_desc_init_by_tag(&x->bias, 1, bias, dnnl_f32, dnnl_a), "layout",
                   l->name);
-    MODA_TRY(moda_layout_4d(e->options.batch, in, dnnl_nchw, &x->flat));
+    MODA_TRY(moda_layout_4d(e->options.batch, in, type, dnnl_nchw, &x->flat));
     x->weight = moda_weights_find(e->weights, layer, MODA_WEIGHT);
     x->bias_parameter = moda_weights_find(e->weights, layer, MODA_BIAS);
 out:
+    return st;
+}
+
+static moda_status forward_primitive(const moda_executor *e, size_t layer, const linear *x,
+                                     dnnl_primitive_desc_t *desc)
+{
+    moda_status st = MODA_OK;
+    dnnl_inner_product_desc_t d;
+    MODA_DNNL(dnnl_inner_product_forward_desc_init(&d, dnnl_forward_training, &x->src, &x->weights,
+                                                   x->has_bias ? &x->bias : NULL, &x->dst),
+              "inner product", e->net->layers[layer].name);
+    MODA_TRY(moda_primitive_desc(e, layer, &d, NULL, "inner product", desc));
+out:
+    return st;
+}
+
+/* As for convolutions: the f32 weights lie as evaluation reads them. */
+static moda_status claim_weights(moda_executor *e, size_t layer, size_t parameter)
+{
+    moda_status st = MODA_OK;
+    linear x;
+    dnnl_primitive_desc_t desc = NULL;
+    dnnl_memory_desc_t *own = &e->weights->layout[parameter];
+    if (own->ndims) goto out;
+    MODA_TRY(describe(e, layer, dnnl_f32, &x));
+    MODA_TRY(forward_primitive(e, layer, &x, &desc));
+    *own = *dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
+out:
+    dnnl_primitive_desc_destroy(desc);
     return st;
 }
 
@@ -45,14 +75,11 @@ moda_status moda_linear_compile_forward(moda_executor *e, size_t layer)
     const moda_value *in = &e->values[l->input[0]];
     moda_value *out = &e->values[layer];
     moda_layer_state *s = &e->states[layer];
-    dnnl_inner_product_desc_t d;
     linear x;
     size_t weights, bias = 0;
-    MODA_TRY(describe(e, layer, &x));
-    MODA_DNNL(dnnl_inner_product_forward_desc_init(&d, dnnl_forward_training, &x.src, &x.weights,
-                                                   x.has_bias ? &x.bias : NULL, &x.dst),
-              "inner product", l->name);
-    MODA_TRY(moda_primitive_desc(e, layer, &d, NULL, "inner product", &s->forward));
+    MODA_TRY(describe(e, layer, s->type, &x));
+    MODA_TRY(claim_weights(e, layer, x.weight));
+    MODA_TRY(forward_primitive(e, layer, &x, &s->forward));
     const dnnl_memory_desc_t want =
         *dnnl_primitive_desc_query_md(s->forward, dnnl_query_weights_md, 0);
     s->source_layout =
@@ -60,7 +87,7 @@ moda_status moda_linear_compile_forward(moda_executor *e, size_t layer)
     MODA_TRY(moda_in_layout(e, layer, in->buffer, &in->layout, &s->source_layout, &s->source));
     MODA_TRY(moda_parameter_values(e, x.weight, &want, &weights));
     if (x.has_bias) MODA_TRY(moda_parameter_values(e, x.bias_parameter, &x.bias, &bias));
-    MODA_TRY(moda_layout_4d(e->options.batch, l->shape, dnnl_nchw, &out->layout));
+    MODA_TRY(moda_layout_4d(e->options.batch, l->shape, s->type, dnnl_nchw, &out->layout));
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
                                  dnnl_memory_desc_get_size(&out->layout), &out->buffer));
     const moda_argument arguments[] = {
@@ -83,7 +110,7 @@ static moda_status backward_weights(moda_executor *e, size_t layer, const linear
     dnnl_inner_product_desc_t d;
     size_t src = s->source, d_weights, d_bias = 0;
     dnnl_memory_desc_t src_want = x->src;
-    MODA_DNNL(dnnl_inner_product_backward_weights_desc_init(&d, &x->src, &x->weights,
+    MODA_DNNL(dnnl_inner_product_backward_weights_desc_init(&d, &x->src, &x->d_weights,
                                                             x->has_bias ? &x->bias : NULL, &x->dst),
               "inner product", l->name);
     MODA_TRY(moda_primitive_desc(e, layer, &d, s->forward, "inner product", &desc));
@@ -137,7 +164,7 @@ moda_status moda_linear_compile_backward(moda_executor *e, size_t layer)
 {
     moda_status st = MODA_OK;
     linear x;
-    MODA_TRY(describe(e, layer, &x));
+    MODA_TRY(describe(e, layer, e->states[layer].type, &x));
     MODA_TRY(backward_weights(e, layer, &x));
     if (!moda_gradient_unwanted(e, e->net->layers[layer].input[0]))
         MODA_TRY(backward_data(e, layer, &x));

@@ -34,7 +34,8 @@ moda_status moda_pool_compile_forward(moda_executor *e, size_t layer)
     const window w = describe(e, layer);
     dnnl_pooling_v2_desc_t d;
     dnnl_memory_desc_t any;
-    MODA_TRY(moda_layout_4d(e->options.batch, l->shape, dnnl_format_tag_any, &any));
+    MODA_TRY(moda_layout_4d(e->options.batch, l->shape, in->layout.data_type, dnnl_format_tag_any,
+                            &any));
     MODA_DNNL(dnnl_pooling_v2_forward_desc_init(
                   &d, e->options.training ? dnnl_forward_training : dnnl_forward_inference,
                   w.algorithm, &in->layout, &any, w.stride, w.kernel, w.dilation, w.padding_l,

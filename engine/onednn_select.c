@@ -29,10 +29,14 @@ moda_status moda_select_compile_forward(moda_executor *e, size_t layer)
     const moda_layer *l = &e->net->layers[layer];
     const moda_value *in = &e->values[l->input[0]];
     moda_value *out = &e->values[layer];
-    MODA_TRY(moda_layout_like(&in->layout, l->shape, &out->layout));
+    moda_layer_state *s = &e->states[layer];
+    s->source_layout = moda_layout_typed(&in->layout, dnnl_f32);
+    MODA_TRY(moda_in_layout(e, layer, in->buffer, &in->layout, &s->source_layout, &s->source));
+    MODA_TRY(moda_layout_like(&s->source_layout, l->shape, &out->layout));
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
                                  dnnl_memory_desc_get_size(&out->layout), &out->buffer));
-    MODA_TRY(append(e, layer, in->buffer, &in->layout, out->buffer, &out->layout, l->channels));
+    MODA_TRY(
+        append(e, layer, s->source, &s->source_layout, out->buffer, &out->layout, l->channels));
 out:
     return st;
 }
@@ -42,7 +46,7 @@ moda_status moda_select_compile_backward(moda_executor *e, size_t layer)
 {
     moda_status st = MODA_OK;
     const moda_layer *l = &e->net->layers[layer];
-    const moda_value *in = &e->values[l->input[0]], *out = &e->values[layer];
+    const moda_value *out = &e->values[layer];
     const size_t inputs = e->net->layers[l->input[0]].shape.c;
     moda_layer_state *s = &e->states[layer];
     size_t d_in;
@@ -50,9 +54,9 @@ moda_status moda_select_compile_backward(moda_executor *e, size_t layer)
     MODA_ALLOC(s->inverse, inputs * sizeof *s->inverse);
     moda_select_inverse(inputs, l->shape.c, l->channels, s->inverse);
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(&in->layout), &d_in));
-    MODA_TRY(append(e, layer, out->gradient, &out->layout, d_in, &in->layout, s->inverse));
-    MODA_TRY(moda_gradient_done(e, l->input[0], &in->layout, d_in));
+                                 dnnl_memory_desc_get_size(&s->source_layout), &d_in));
+    MODA_TRY(append(e, layer, out->gradient, &out->layout, d_in, &s->source_layout, s->inverse));
+    MODA_TRY(moda_gradient_done(e, l->input[0], &s->source_layout, d_in));
 out:
     return st;
 }

@@ -70,8 +70,10 @@ static moda_status create_executors(moda_trainer *t)
     moda_status st = MODA_OK;
     const moda_train_options *o = &t->options;
     const size_t n = t->data->train.n, left = n % o->batch_size, tested = t->data->test.n;
-    moda_executor_options x = {
-        .training = true, .modular = o->modular, .convolution = o->convolution};
+    moda_executor_options x = {.training = true,
+                               .modular = o->modular,
+                               .convolution = o->convolution,
+                               .precision = o->precision};
     moda_executor *all[3];
     size_t count = 0;
     MODA_TRY(moda_weights_create(t->model->net, &t->weights));
@@ -88,6 +90,7 @@ static moda_status create_executors(moda_trainer *t)
     if (tested) {
         x.batch = tested < o->batch_size ? tested : o->batch_size;
         x.training = x.modular = false;
+        x.precision = MODA_PRECISION_F32;
         MODA_TRY(moda_executor_create(t->weights, &x, &t->test));
         all[count++] = t->test;
     }

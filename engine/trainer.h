@@ -24,6 +24,7 @@ typedef struct moda_train_options {
     bool augment, shuffle;
     size_t crop_padding; /* with augment; the flip follows the data set */
     moda_convolution convolution;
+    moda_precision precision; /* the test is always in f32 */
     uint64_t seed;
 } moda_train_options;
 

@@ -1,0 +1,136 @@
+/* tests/test_precision.c - engine/executor.h in bf16 beside the same network in f32. 8 bits of mantissa
+ * leave about 0.4 % on each number; what is compared is a whole pass. */
+#include "base/isa.h"
+#include "tests/small_net.h"
+#include "tests/small_nets.h"
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+TestSuite(precision, .timeout = 300);
+
+typedef struct pass_result {
+    float *logits, *g;
+    size_t bytes;
+} pass_result;
+
+static pass_result run(moda_model *model, size_t n, moda_precision precision, const float *x,
+                       const uint32_t *labels, const moda_modular_weights *weights)
+{
+    const size_t logits = n * model->net->classes;
+    pass_result r = {malloc(logits * sizeof(float)),
+                     calloc(model->parameters.elements, sizeof(float)), 0};
+    small_net s = small_create(model, (moda_executor_options){.batch = n,
+                                                              .training = true,
+                                                              .modular = weights != NULL,
+                                                              .precision = precision});
+    const float *got = small_forward(&s, x);
+    for (size_t i = 0; i < logits; i++) r.logits[i] = got[i];
+    small_backward(&s, labels, weights);
+    small_gradients(&s, r.g);
+    r.bytes = moda_executor_bytes(s.executor);
+    small_destroy(&s);
+    return r;
+}
+
+static double cosine(size_t n, const float *a, const float *b)
+{
+    double ab = 0, aa = 0, bb = 0;
+    for (size_t i = 0; i < n; i++) {
+        ab += (double)a[i] * (double)b[i];
+        aa += (double)a[i] * (double)a[i];
+        bb += (double)b[i] * (double)b[i];
+    }
+    return ab / sqrt(aa * bb);
+}
+
+static double distance(size_t n, const float *got, const float *want)
+{
+    double largest = 0, worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        largest = fmax(largest, fabs((double)want[i]));
+        worst = fmax(worst, fabs((double)got[i] - (double)want[i]));
+    }
+    return worst / largest;
+}
+
+/* Whether the gradient by a tensor is more than what is left of numbers that cancel: that of a layer
+ * before the batch norm of a single sample, say, which is 0. */
+static bool counts(const moda_model *model, const moda_parameter *p, const float *g)
+{
+    double own = 0, largest = 0;
+    for (size_t i = 0; i < model->parameters.elements; i++)
+        largest = fmax(largest, fabs((double)g[i]));
+    for (size_t i = 0; i < p->elements; i++) own = fmax(own, fabs((double)g[p->offset + i]));
+    return own > 1e-3 * largest;
+}
+
+static void check(const small_case *c, size_t n, const moda_modular_weights *weights)
+{
+    moda_model *model = small_model(c->input, c->body, 8);
+    const moda_shape in = model->net->input;
+    float *x = small_values(n * in.c * in.h * in.w, 9);
+    uint32_t *labels = small_labels(n, model->net->classes);
+    const pass_result wide = run(model, n, MODA_PRECISION_F32, x, labels, weights);
+    const pass_result narrow = run(model, n, MODA_PRECISION_BF16, x, labels, weights);
+    size_t compared = 0;
+    const double off = distance(n * model->net->classes, narrow.logits, wide.logits);
+    cr_assert(lt(dbl, off, 0.06), "%s: logits", c->name);
+    cr_assert(gt(dbl, off, 1e-7), "%s: the same logits as f32: it was not bf16", c->name);
+    for (size_t t = 0; t < model->parameters.count; t++) {
+        const moda_parameter *p = &model->parameters.items[t];
+        if ((p->role != MODA_WEIGHT && p->role != MODA_BIAS) || !counts(model, p, wide.g)) continue;
+        compared++;
+        cr_assert(gt(dbl, cosine(p->elements, narrow.g + p->offset, wide.g + p->offset), 0.9),
+                  "%s: the gradient by %s points elsewhere", c->name, p->name);
+    }
+    moda_model_destroy(model);
+    free(x), free(labels), free(wide.logits), free(wide.g), free(narrow.logits), free(narrow.g);
+}
+
+Test(precision, bf16_gives_the_gradients_of_f32_nearly)
+{
+    const moda_modular_weights weights = {1, 0.8, 0.3};
+    if (!moda_cpu_has_bf16()) cr_skip("this CPU has no bf16");
+    for (size_t i = 0; i < small_case_count; i++) {
+        check(&small_cases[i], 7, &weights);
+        check(&small_cases[i], 1, NULL);
+    }
+}
+
+/* Wide layers: half the memory for maps shows. */
+Test(precision, bf16_takes_less_memory)
+{
+    if (!moda_cpu_has_bf16()) cr_skip("this CPU has no bf16");
+    moda_model *model =
+        small_model("16 16 16",
+                    "[conv];name=a;outputs=64;kernel=3;padding=1;[batchnorm];name=n;"
+                    "[relu];[conv];name=b;outputs=64;kernel=3;padding=1;"
+                    "[batchnorm];name=m;[relu];" SMALL_END,
+                    8);
+    size_t bytes[2];
+    for (int p = 0; p < 2; p++) {
+        small_net s = small_create(
+            model, (moda_executor_options){.batch = 8, .training = true, .precision = p});
+        bytes[p] = moda_executor_bytes(s.executor);
+        small_destroy(&s);
+    }
+    cr_assert(lt(sz, bytes[MODA_PRECISION_BF16], bytes[MODA_PRECISION_F32] * 3 / 4));
+    moda_model_destroy(model);
+}
+
+Test(precision, bf16_without_such_a_cpu_is_refused)
+{
+    if (moda_cpu_has_bf16()) cr_skip("this CPU has bf16; MODA_ISA=avx2 makes it a CPU without");
+    moda_model *model = small_model("3 4 4", SMALL_END, 8);
+    moda_weights *weights = NULL;
+    moda_executor *executor = NULL;
+    const moda_executor_options options = {
+        .batch = 2, .training = true, .precision = MODA_PRECISION_BF16};
+    cr_assert(eq(int, moda_weights_create(model->net, &weights), MODA_OK));
+    cr_assert(eq(int, moda_executor_create(weights, &options, &executor), MODA_ERR_ARG));
+    cr_assert(ne(ptr, strstr(moda_last_error(), "use f32"), NULL), "%s", moda_last_error());
+    moda_weights_destroy(weights);
+    moda_model_destroy(model);
+}
