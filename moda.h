@@ -5,6 +5,7 @@
 #define MODA_VERSION "0.1.0"
 
 #include "base/bf16.h"
+#include "base/cache_dir.h"
 #include "base/file.h"
 #include "base/isa.h"
 #include "base/json.h"

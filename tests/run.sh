@@ -16,6 +16,11 @@ test -f "$suppressions" &&
     export LSAN_OPTIONS="suppressions=$suppressions:print_suppressions=0:${LSAN_OPTIONS:-}"
 # Threads that wait sleep: on a busy machine spinning costs more than it saves.
 export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive
+# No test reads or writes the user's own cache.
+XDG_CACHE_HOME=$(mktemp -d) || exit 1
+export XDG_CACHE_HOME
+trap 'rm -rf "$XDG_CACHE_HOME"' EXIT
+trap 'exit 130' INT TERM HUP
 
 passed=0 failed=0 broken=
 for t in "$@"; do
