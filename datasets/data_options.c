@@ -9,7 +9,7 @@ const char *const moda_crop_names[] = {"padded", "resized", NULL};
 
 void moda_data_options_table(moda_data_options *data, moda_option table[MODA_DATA_OPTION_COUNT])
 {
-    *data = (moda_data_options){0};
+    *data = (moda_data_options){.image_cache = "auto"};
     const moda_option options[MODA_DATA_OPTION_COUNT] = {
         {MODA_OPTION_TEXT, "data", "SPEC", "data set: fashion-mnist, cifar10:DIR, folder:DIR, ...",
          &data->spec, 0, 0, NULL},
@@ -29,6 +29,10 @@ void moda_data_options_table(moda_data_options *data, moda_option table[MODA_DAT
          "default (CIFAR, SVHN as published, others measured), measured, cifar10, cifar100, "
          "imagenet",
          &data->normalisation, 0, 0, moda_normalisation_names},
+        {MODA_OPTION_TEXT, "image-cache", "DIR",
+         "folders: keep decoded images in DIR, or off (default auto: the user's cache, up to 4 "
+         "GiB)",
+         &data->image_cache, 0, 0, NULL},
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
     };
     memcpy(table, options, sizeof options);
@@ -45,7 +49,8 @@ moda_status moda_data_options_open(const moda_data_options *data, uint64_t seed,
                                           .relabel = data->relabel,
                                           .per_class = data->per_class,
                                           .seed = seed,
-                                          .normalisation = (moda_normalisation)data->normalisation};
+                                          .normalisation = (moda_normalisation)data->normalisation,
+                                          .image_cache = data->image_cache};
     *dataset = NULL;
     MODA_CHECK(data->spec, MODA_ERR_ARG,
                "--data is missing: name a data set, as in --data fashion-mnist");

@@ -1,6 +1,7 @@
 /* datasets/data_options.h - the options by which every command names its data:
  * --data SPEC, --classes 0,3,5, --relabel, --per-class N|SHARE, --image-size N,
- * --crop padded|resized, --normalisation default|measured|cifar10|cifar100|imagenet. */
+ * --crop padded|resized, --normalisation default|measured|cifar10|cifar100|imagenet,
+ * --image-cache auto|off|DIR. */
 #ifndef MODA_DATASETS_DATA_OPTIONS_H
 #define MODA_DATASETS_DATA_OPTIONS_H
 
@@ -16,8 +17,9 @@ typedef struct moda_data_options {
     size_t image_size;
     int crop;          /* a moda_crop */
     int normalisation; /* a moda_normalisation */
+    const char *image_cache;
 } moda_data_options;
-enum { MODA_DATA_OPTION_COUNT = 8 }; /* with the closing entry */
+enum { MODA_DATA_OPTION_COUNT = 9 }; /* with the closing entry */
 
 /* Words of moda_normalisation, NULL-terminated. */
 extern const char *const moda_normalisation_names[];

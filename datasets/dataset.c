@@ -117,6 +117,15 @@ static moda_status check_options(const source *s, const char *spec, const moda_d
                o->height, o->width, MAX_SIDE);
     MODA_CHECK(o->crop == MODA_CROP_PADDED || o->height == o->width, MODA_ERR_ARG,
                "%s: image size %zu x %zu: resized crops are square", spec, o->height, o->width);
+    MODA_CHECK(s->resizes || !o->image_cache || !strcmp(o->image_cache, "auto") ||
+                   !strcmp(o->image_cache, "off"),
+               MODA_ERR_ARG,
+               "%s: a folder for decoded images was given, but only folder:DIR decodes any: leave "
+               "it out",
+               spec);
+    MODA_CHECK(!o->image_cache || *o->image_cache, MODA_ERR_ARG,
+               "%s: an empty name is no folder for decoded images: use auto, off or a folder",
+               spec);
     MODA_CHECK(o->classes.n == 0 || o->classes.values, MODA_ERR_ARG,
                "%s: class list without values", spec);
 out:

@@ -80,6 +80,10 @@ typedef struct moda_dataset_options {
                                * with a warning. */
     uint64_t seed;
     moda_normalisation normalisation;
+    /* Folders: where decoded pictures are kept for the next run. NULL or "off": nowhere; "auto":
+     * in the user's cache folder, no more than 4 GiB; else a folder, made when missing, any number
+     * of bytes; others must have one of the words. A cache that fails is a warning. */
+    const char *image_cache;
 } moda_dataset_options;
 
 /* options NULL: all defaults. Fails: MODA_ERR_ARG (unknown SPEC, class outside the data set, twice

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/progress.h"
 #include "datasets/crop_internal.h"
+#include "datasets/image_cache_internal.h"
 #include "datasets/image_internal.h"
 #include "datasets/reader_internal.h"
 #include <dirent.h>
@@ -20,6 +21,15 @@ typedef struct name_list {
     char **names;
     size_t n, capacity;
 } name_list;
+
+/* DIR/train or its like. own: pictures that keep proportions are kept whole, not just their
+ * middles. */
+typedef struct split {
+    char *dir;
+    const char *label;
+    name_list folders; /* of the classes */
+    bool own;
+} split;
 
 static void list_free(name_list *l)
 {
@@ -102,6 +112,7 @@ static void record_failure(first_failure *first, size_t index, moda_status statu
 {
 #pragma omp critical(moda_folder_failure)
     if (index < first->index) {
+#pragma omp atomic write
         first->index = index;
         first->status = status;
         snprintf(first->message, sizeof first->message, "%s", moda_last_error());
@@ -137,7 +148,9 @@ out:
     return st;
 }
 
-/* Fills images' pixels. The calls may fail, the loop cannot: what failed is reported after it. */
+/* Fills images' pixels. The calls may fail, the loop cannot: what failed is reported after it.
+ * Behind a broken file nothing has to be read any more, before it everything: one of those may be
+ * broken, too. */
 static moda_status decode_all(const name_list *files, const char *label, size_t shorter,
                               moda_images *images)
 {
@@ -148,7 +161,10 @@ static moda_status decode_all(const name_list *files, const char *label, size_t 
     moda_progress_begin(&progress, label, "images", files->n);
 #pragma omp parallel for schedule(dynamic, 16)
     for (size_t i = 0; i < files->n; i++) {
-        size_t so_far;
+        size_t so_far, broken;
+#pragma omp atomic read
+        broken = first.index;
+        if (i > broken) continue;
         const moda_status status = decode_one(files->names[i], shorter, images, i);
         if (status != MODA_OK) record_failure(&first, i, status);
 #pragma omp atomic capture
@@ -187,40 +203,46 @@ out:
     return st;
 }
 
-/* own: pictures that keep proportions are kept whole, not just their middles. */
-static moda_status read_split(const name_list *folders, const char *label,
-                              const moda_dataset_options *o, bool own, moda_images *images)
+static moda_status read_split(const split *s, const moda_dataset_options *o,
+                              moda_image_cache *cache, moda_images *images)
 {
     moda_status st = MODA_OK;
     const size_t height = o->height ? o->height : DEFAULT_SIDE;
     const size_t width = o->width ? o->width : DEFAULT_SIDE;
     const size_t shorter = o->crop == MODA_CROP_RESIZED ? moda_shorter_side(height) : 0;
+    const name_list *folders = &s->folders;
+    moda_image_key key = {0};
     name_list files = {0};
     size_t *counts = NULL;
     MODA_ALLOC(counts, folders->n * sizeof *counts);
     MODA_TRY(list_pictures(folders, &files, counts));
-    if (own)
+    if (s->own)
         MODA_TRY(moda_images_alloc_own(images, files.n, RGB, height, width));
     else
         MODA_TRY(moda_images_alloc(images, files.n, RGB, height, width));
     for (size_t c = 0, i = 0; c < folders->n; c++)
         for (size_t k = 0; k < counts[c]; k++) images->labels[i++] = (uint32_t)c;
-    MODA_TRY(decode_all(&files, label, shorter, images));
+    moda_image_key_make(cache, s->dir, files.names, images, shorter, &key);
+    if (moda_image_cache_read(cache, &key, images)) goto out;
+    MODA_TRY(decode_all(&files, s->label, shorter, images));
+    moda_image_cache_write(cache, &key, images);
 out:
+    moda_image_key_free(&key);
     list_free(&files);
     free(counts);
     return st;
 }
 
-static moda_status set_class_names(const char *split, const name_list *folders, moda_dataset *d)
+static moda_status set_class_names(const split *s, moda_dataset *d)
 {
     moda_status st = MODA_OK;
+    const name_list *folders = &s->folders;
     const char **names = NULL;
     MODA_CHECK(folders->n >= 2, MODA_ERR_FORMAT,
-               "%s: %s: at least two are needed, one folder per class", split,
+               "%s: %s: at least two are needed, one folder per class", s->dir,
                folders->n ? "a single class folder" : "no class folder");
     MODA_CHECK(folders->n <= MODA_MAX_CLASSES, MODA_ERR_UNSUPPORTED,
-               "%s: %zu class folders: at most %d are possible", split, folders->n,
+               "%s: %zu class folders: at most %d are possible", s->dir, folders->n,
                MODA_MAX_CLASSES);
     MODA_ALLOC(names, folders->n * sizeof *names);
     for (size_t c = 0; c < folders->n; c++) names[c] = base_name(folders->names[c]);
@@ -231,24 +253,24 @@ out:
 }
 
 /* A test split numbers its classes by its own folders: they must be those of the training split. */
-static moda_status check_same_classes(const char *split, const name_list *folders,
-                                      const moda_dataset *d)
+static moda_status check_same_classes(const split *s, const moda_dataset *d)
 {
     moda_status st = MODA_OK;
+    const name_list *folders = &s->folders;
     size_t t = 0;
     for (size_t c = 0; c < d->classes; c++) {
         const int order =
             t < folders->n ? strcmp(base_name(folders->names[t]), d->class_names[c]) : 1;
         MODA_CHECK(order >= 0, MODA_ERR_FORMAT,
-                   "%s: class folder '%s' is not in train/: remove it, or add it there", split,
+                   "%s: class folder '%s' is not in train/: remove it, or add it there", s->dir,
                    base_name(folders->names[t]));
         MODA_CHECK(order == 0, MODA_ERR_FORMAT,
-                   "%s: lacks class folder '%s', which train/ has: add it", split,
+                   "%s: lacks class folder '%s', which train/ has: add it", s->dir,
                    d->class_names[c]);
         t++;
     }
     MODA_CHECK(t == folders->n, MODA_ERR_FORMAT,
-               "%s: class folder '%s' is not in train/: remove it, or add it there", split,
+               "%s: class folder '%s' is not in train/: remove it, or add it there", s->dir,
                base_name(folders->names[t]));
 out:
     return st;
@@ -258,30 +280,34 @@ moda_status moda_folder_read(const char *where, const moda_dataset_options *opti
                              moda_dataset *d)
 {
     moda_status st = MODA_OK;
-    const bool own = options->crop == MODA_CROP_RESIZED;
-    name_list train = {0}, test = {0};
-    char *train_dir = moda_format("%s/train", where), *test_dir = moda_format("%s/test", where);
-    MODA_CHECK(train_dir && test_dir, MODA_ERR_NOMEM, "out of memory");
-    MODA_CHECK(moda_is_directory(train_dir), MODA_ERR_IO,
+    split train = {.dir = moda_format("%s/train", where),
+                   .label = "reading training images",
+                   .own = options->crop == MODA_CROP_RESIZED};
+    split test = {.dir = moda_format("%s/test", where), .label = "reading test images"};
+    moda_image_cache cache = {0};
+    MODA_CHECK(train.dir && test.dir, MODA_ERR_NOMEM, "out of memory");
+    MODA_CHECK(moda_is_directory(train.dir), MODA_ERR_IO,
                "%s: no such directory: put the training pictures there, one folder per class",
-               train_dir);
-    MODA_TRY(list_entries(train_dir, true, &train));
-    MODA_TRY(set_class_names(train_dir, &train, d));
-    if (!moda_is_directory(test_dir)) {
-        free(test_dir);
-        test_dir = moda_format("%s/val", where);
-        MODA_CHECK(test_dir, MODA_ERR_NOMEM, "out of memory");
+               train.dir);
+    MODA_TRY(list_entries(train.dir, true, &train.folders));
+    MODA_TRY(set_class_names(&train, d));
+    if (!moda_is_directory(test.dir)) {
+        free(test.dir);
+        test.dir = moda_format("%s/val", where);
+        MODA_CHECK(test.dir, MODA_ERR_NOMEM, "out of memory");
     }
-    if (moda_is_directory(test_dir)) { /* wrong class folders are found before hours of decoding */
-        MODA_TRY(list_entries(test_dir, true, &test));
-        MODA_TRY(check_same_classes(test_dir, &test, d));
+    if (moda_is_directory(test.dir)) { /* wrong class folders are found before hours of decoding */
+        MODA_TRY(list_entries(test.dir, true, &test.folders));
+        MODA_TRY(check_same_classes(&test, d));
     }
-    MODA_TRY(read_split(&train, "reading training images", options, own, &d->train));
-    if (test.n > 0) MODA_TRY(read_split(&test, "reading test images", options, false, &d->test));
+    moda_image_cache_open(&cache, options->image_cache);
+    MODA_TRY(read_split(&train, options, &cache, &d->train));
+    if (test.folders.n > 0) MODA_TRY(read_split(&test, options, &cache, &d->test));
 out:
-    list_free(&train);
-    list_free(&test);
-    free(train_dir);
-    free(test_dir);
+    moda_image_cache_close(&cache);
+    list_free(&train.folders);
+    list_free(&test.folders);
+    free(train.dir);
+    free(test.dir);
     return st;
 }
