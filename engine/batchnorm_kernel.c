@@ -121,18 +121,24 @@ static inline vec positive(vec test, vec value)
     return (vec)((mask)value & ~drop);
 }
 
-/* Calls f with the types of x and y as constants. */
+/* Calls f with the types of x and y as constants. Inside the parallel loops, once per block: GCC cuts
+ * a parallel region out into a function of its own, to which constants do not follow. */
 #define FOR_TYPES(b, f, ...)                                    \
     do {                                                        \
         if ((b)->s.type == MODA_F32 && (b)->y_type == MODA_F32) \
-            f(MODA_F32, MODA_F32, __VA_ARGS__);                 \
+            f(MODA_F32, MODA_F32, b, __VA_ARGS__);              \
         else if ((b)->s.type == MODA_F32)                       \
-            f(MODA_F32, MODA_BF16, __VA_ARGS__);                \
+            f(MODA_F32, MODA_BF16, b, __VA_ARGS__);             \
         else if ((b)->y_type == MODA_F32)                       \
-            f(MODA_BF16, MODA_F32, __VA_ARGS__);                \
+            f(MODA_BF16, MODA_F32, b, __VA_ARGS__);             \
         else                                                    \
-            f(MODA_BF16, MODA_BF16, __VA_ARGS__);               \
+            f(MODA_BF16, MODA_BF16, b, __VA_ARGS__);            \
     } while (0)
+
+static inline size_t blocks(const moda_batchnorm_maps *b)
+{
+    return b->s.n * blocks_per_sample(b->s);
+}
 
 /* ---- statistics ---- */
 
@@ -161,9 +167,8 @@ INLINE void block_moments(moda_real type, const void *x, size_t length, size_t b
 static void map_moments(const moda_batchnorm_maps *b, const void *x, float *partial)
 {
     const moda_map_shape s = b->s;
-    const size_t count = s.n * blocks_per_sample(s);
 #pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < blocks(b); i++) {
         const block o = locate(s, i);
         if (s.type == MODA_BF16)
             block_moments(MODA_BF16, at(MODA_BF16, x, o.offset), o.length, s.block, s.hw,
@@ -176,47 +181,37 @@ static void map_moments(const moda_batchnorm_maps *b, const void *x, float *part
 
 /* ---- forward ---- */
 
-/* Returns the sum of what is written, per lane. */
-INLINE vec block_affine(moda_real x_type, moda_real y_type, size_t length, bool relu, vec k, vec m,
-                        const void *x, void *y)
-{
-    const size_t whole = length / LANES * LANES, rest = length - whole;
-    vec total = {0};
-    for (size_t i = 0; i < whole; i += LANES) {
-        const vec z = load(x_type, x, i) * k + m, v = relu ? positive(z, z) : z;
-        store(y_type, y, i, v);
-        total += v;
-    }
-    const vec z = load_tail(x_type, at(x_type, x, whole), rest) * k + m;
-    vec v = relu ? positive(z, z) : z;
-    store_tail(y_type, at_out(y_type, y, whole), v, rest);
-    for (size_t l = rest; l < LANES; l++) v[l] = 0;
-    return total + v;
-}
-
-INLINE void affine_as(moda_real x_type, moda_real y_type, const moda_batchnorm_maps *b,
-                      const float *k, const float *m, const void *x, void *y, float *a)
+INLINE void block_affine(moda_real x_type, moda_real y_type, const moda_batchnorm_maps *b, size_t i,
+                         const float *k, const float *m, const void *x, void *y, float *a)
 {
     const moda_map_shape s = b->s;
-    const size_t count = s.n * blocks_per_sample(s), per_sample = blocks_per_sample(s);
-#pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < count; i++) {
-        const block o = locate(s, i);
-        float sums[LANES];
-        const vec sum = block_affine(x_type, y_type, o.length, b->relu,
-                                     repeat(k + o.channel, s.block), repeat(m + o.channel, s.block),
-                                     at(x_type, x, o.offset), at_out(y_type, y, o.offset));
-        if (!a) continue;
-        fold(sum, s.block, sums);
-        float *row = a + i / per_sample * s.c + o.channel;
-        for (size_t l = 0; l < o.real; l++) row[l] = sums[l] / (float)s.hw;
+    const block o = locate(s, i);
+    const bool relu = b->relu;
+    const void *xs = at(x_type, x, o.offset);
+    void *ys = at_out(y_type, y, o.offset);
+    const vec kv = repeat(k + o.channel, s.block), mv = repeat(m + o.channel, s.block);
+    const size_t whole = o.length / LANES * LANES, rest = o.length - whole;
+    vec total = {0};
+    for (size_t j = 0; j < whole; j += LANES) {
+        const vec z = load(x_type, xs, j) * kv + mv, v = relu ? positive(z, z) : z;
+        store(y_type, ys, j, v);
+        total += v;
     }
+    const vec z = load_tail(x_type, at(x_type, xs, whole), rest) * kv + mv;
+    vec v = relu ? positive(z, z) : z;
+    store_tail(y_type, at_out(y_type, ys, whole), v, rest);
+    if (!a) return;
+    float sums[LANES], *row = a + i / blocks_per_sample(s) * s.c + o.channel;
+    for (size_t l = rest; l < LANES; l++) v[l] = 0;
+    fold(total + v, s.block, sums);
+    for (size_t l = 0; l < o.real; l++) row[l] = sums[l] / (float)s.hw;
 }
 
 static void affine(const moda_batchnorm_maps *b, const float *k, const float *m, const void *x,
                    void *y, float *a)
 {
-    FOR_TYPES(b, affine_as, b, k, m, x, y, a);
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < blocks(b); i++) FOR_TYPES(b, block_affine, i, k, m, x, y, a);
 }
 
 /* ---- backward ---- */
@@ -230,38 +225,34 @@ static inline vec spread(moda_map_shape s, const block *o, size_t i, const float
     return repeat(addend, s.block);
 }
 
-INLINE void gradient_sums_as(moda_real x_type, moda_real y_type, const moda_batchnorm_maps *b,
-                             const float *k, const float *m, const float *mean, const void *x,
-                             const void *d_y, const float *d_a, float *partial)
+INLINE void block_gradient_sums(moda_real x_type, moda_real y_type, const moda_batchnorm_maps *b,
+                                size_t i, const float *k, const float *m, const float *mean,
+                                const void *x, const void *d_y, const float *d_a, float *partial)
 {
     const moda_map_shape s = b->s;
-    const size_t count = s.n * blocks_per_sample(s);
+    const block o = locate(s, i);
     const bool relu = b->relu;
-#pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < count; i++) {
-        const block o = locate(s, i);
-        const void *xs = at(x_type, x, o.offset), *ds = at(y_type, d_y, o.offset);
-        const vec kv = repeat(k + o.channel, s.block), mv = repeat(m + o.channel, s.block);
-        const vec centre = repeat(mean + o.channel, s.block), join = spread(s, &o, i, d_a);
-        const size_t whole = o.length / LANES * LANES, rest = o.length - whole;
-        vec sum = {0}, product = {0};
-        for (size_t j = 0; j < whole; j += LANES) {
-            const vec v = load(x_type, xs, j), g = load(y_type, ds, j) + join;
-            const vec kept = relu ? positive(v * kv + mv, g) : g;
-            sum += kept;
-            product += kept * (v - centre);
-        }
-        const vec v = load_tail(x_type, at(x_type, xs, whole), rest);
-        const vec g = load_tail(y_type, at(y_type, ds, whole), rest) + join;
-        vec kept = relu ? positive(v * kv + mv, g) : g;
-        for (size_t l = rest; l < LANES; l++) kept[l] = 0;
-        float sums[LANES], products[LANES];
-        fold(sum + kept, s.block, sums);
-        fold(product + kept * (v - centre), s.block, products);
-        for (size_t l = 0; l < s.block; l++) {
-            partial[2 * (o.map + l)] = sums[l];
-            partial[2 * (o.map + l) + 1] = products[l];
-        }
+    const void *xs = at(x_type, x, o.offset), *ds = at(y_type, d_y, o.offset);
+    const vec kv = repeat(k + o.channel, s.block), mv = repeat(m + o.channel, s.block);
+    const vec centre = repeat(mean + o.channel, s.block), join = spread(s, &o, i, d_a);
+    const size_t whole = o.length / LANES * LANES, rest = o.length - whole;
+    vec sum = {0}, product = {0};
+    for (size_t j = 0; j < whole; j += LANES) {
+        const vec v = load(x_type, xs, j), g = load(y_type, ds, j) + join;
+        const vec kept = relu ? positive(v * kv + mv, g) : g;
+        sum += kept;
+        product += kept * (v - centre);
+    }
+    const vec v = load_tail(x_type, at(x_type, xs, whole), rest);
+    const vec g = load_tail(y_type, at(y_type, ds, whole), rest) + join;
+    vec kept = relu ? positive(v * kv + mv, g) : g;
+    for (size_t l = rest; l < LANES; l++) kept[l] = 0;
+    float sums[LANES], products[LANES];
+    fold(sum + kept, s.block, sums);
+    fold(product + kept * (v - centre), s.block, products);
+    for (size_t l = 0; l < s.block; l++) {
+        partial[2 * (o.map + l)] = sums[l];
+        partial[2 * (o.map + l) + 1] = products[l];
     }
 }
 
@@ -269,40 +260,40 @@ static void gradient_sums(const moda_batchnorm_maps *b, const float *k, const fl
                           const float *mean, const void *x, const void *d_y, const float *d_a,
                           float *partial)
 {
-    FOR_TYPES(b, gradient_sums_as, b, k, m, mean, x, d_y, d_a, partial);
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < blocks(b); i++)
+        FOR_TYPES(b, block_gradient_sums, i, k, m, mean, x, d_y, d_a, partial);
 }
 
-INLINE void gradient_as(moda_real x_type, moda_real y_type, const moda_batchnorm_maps *b,
-                        const float *k, const float *m, const float *p, const float *q,
-                        const void *x, const void *d_y, const float *d_a, void *d_x)
+INLINE void block_gradient(moda_real x_type, moda_real y_type, const moda_batchnorm_maps *b,
+                           size_t i, const float *k, const float *m, const float *p, const float *q,
+                           const void *x, const void *d_y, const float *d_a, void *d_x)
 {
     const moda_map_shape s = b->s;
-    const size_t count = s.n * blocks_per_sample(s);
+    const block o = locate(s, i);
     const bool relu = b->relu;
-#pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < count; i++) {
-        const block o = locate(s, i);
-        const void *xs = at(x_type, x, o.offset), *ds = at(y_type, d_y, o.offset);
-        void *out = at_out(x_type, d_x, o.offset);
-        const vec kv = repeat(k + o.channel, s.block), mv = repeat(m + o.channel, s.block);
-        const vec pv = repeat(p + o.channel, s.block), qv = repeat(q + o.channel, s.block);
-        const vec join = spread(s, &o, i, d_a);
-        const size_t whole = o.length / LANES * LANES, rest = o.length - whole;
-        for (size_t j = 0; j < whole; j += LANES) {
-            const vec v = load(x_type, xs, j), g = load(y_type, ds, j) + join;
-            store(x_type, out, j, kv * (relu ? positive(v * kv + mv, g) : g) + (pv * v + qv));
-        }
-        const vec v = load_tail(x_type, at(x_type, xs, whole), rest);
-        const vec g = load_tail(y_type, at(y_type, ds, whole), rest) + join;
-        store_tail(x_type, at_out(x_type, out, whole),
-                   kv * (relu ? positive(v * kv + mv, g) : g) + (pv * v + qv), rest);
+    const void *xs = at(x_type, x, o.offset), *ds = at(y_type, d_y, o.offset);
+    void *out = at_out(x_type, d_x, o.offset);
+    const vec kv = repeat(k + o.channel, s.block), mv = repeat(m + o.channel, s.block);
+    const vec pv = repeat(p + o.channel, s.block), qv = repeat(q + o.channel, s.block);
+    const vec join = spread(s, &o, i, d_a);
+    const size_t whole = o.length / LANES * LANES, rest = o.length - whole;
+    for (size_t j = 0; j < whole; j += LANES) {
+        const vec v = load(x_type, xs, j), g = load(y_type, ds, j) + join;
+        store(x_type, out, j, kv * (relu ? positive(v * kv + mv, g) : g) + (pv * v + qv));
     }
+    const vec v = load_tail(x_type, at(x_type, xs, whole), rest);
+    const vec g = load_tail(y_type, at(y_type, ds, whole), rest) + join;
+    store_tail(x_type, at_out(x_type, out, whole),
+               kv * (relu ? positive(v * kv + mv, g) : g) + (pv * v + qv), rest);
 }
 
 static void gradient(const moda_batchnorm_maps *b, const float *k, const float *m, const float *p,
                      const float *q, const void *x, const void *d_y, const float *d_a, void *d_x)
 {
-    FOR_TYPES(b, gradient_as, b, k, m, p, q, x, d_y, d_a, d_x);
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < blocks(b); i++)
+        FOR_TYPES(b, block_gradient, i, k, m, p, q, x, d_y, d_a, d_x);
 }
 
 const moda_batchnorm_kernels MODA_K(moda_batchnorm_kernels) = {map_moments, affine, gradient_sums,
