@@ -36,6 +36,7 @@
 #include "engine/model.h"
 #include "engine/model_data.h"
 #include "engine/net.h"
+#include "engine/peak.h"
 #include "engine/plan.h"
 #include "engine/run.h"
 #include "engine/safetensors.h"
