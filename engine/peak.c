@@ -14,12 +14,8 @@ static const moda_peak_kernels *const table[MODA_ISA_COUNT] = {
 #endif
 };
 
-enum {
-    LINE = 16, /* floats of a cache line: each thread writes one of its own */
-    FIRST_ROUNDS = 1 << 14
-};
-/* Long against the start of a parallel region, short against what disturbs. */
-static const double run_seconds = 0.005;
+/* A run of some 25 us is hardly ever interrupted, even on a busy machine. */
+enum { ROUNDS = 1 << 14 };
 
 static moda_status check(double seconds)
 {
@@ -29,36 +25,31 @@ out:
     return st;
 }
 
-/* Operations of all threads in one run. The factors keep every chain near 2: neither infinite nor
- * denormal, whatever the number of rounds. */
-static double run_fma(size_t rounds, float *sums)
+/* One thread's fastest run until the deadline. The factors keep every chain near 2: neither infinite
+ * nor denormal, whatever the number of rounds. */
+static double fastest_run(double deadline)
 {
-    double operations = 0;
-#pragma omp parallel reduction(+ : operations)
-    operations += table[moda_isa_best()]->fma(rounds, 0.5f, 1, &sums[omp_get_thread_num() * LINE]);
-    return operations;
+    double best = 0, now = moda_seconds();
+    do {
+        float sum;
+        const double begin = now;
+        const double operations = table[moda_isa_best()]->fma(ROUNDS, 0.5f, 1, &sum);
+        now = moda_seconds();
+        if (now > begin && operations / (now - begin) > best) best = operations / (now - begin);
+    } while (now < deadline || best == 0);
+    return best;
 }
 
 moda_status moda_peak_flops(double seconds, double *flops)
 {
     moda_status st = MODA_OK;
-    const size_t threads = (size_t)omp_get_max_threads();
-    const double start = moda_seconds();
-    size_t rounds = FIRST_ROUNDS;
-    double best = 0;
-    float *sums = NULL;
+    const double deadline = moda_seconds() + seconds;
+    double sum = 0;
     MODA_TRY(check(seconds));
-    MODA_ALLOC(sums, threads * LINE * sizeof *sums);
-    do {
-        const double begin = moda_seconds();
-        const double operations = run_fma(rounds, sums);
-        const double took = moda_seconds() - begin;
-        if (took < run_seconds) rounds *= 2;
-        if (took > 0 && operations / took > best) best = operations / took;
-    } while (moda_seconds() - start < seconds || best == 0);
-    *flops = best;
+#pragma omp parallel reduction(+ : sum)
+    sum += fastest_run(deadline);
+    *flops = sum;
 out:
-    free(sums);
     return st;
 }
 
