@@ -38,6 +38,7 @@
 #include "engine/net.h"
 #include "engine/peak.h"
 #include "engine/plan.h"
+#include "engine/profile.h"
 #include "engine/run.h"
 #include "engine/safetensors.h"
 #include "engine/sgd.h"

@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "engine/model.h"
 #include "engine/net.h"
+#include "engine/profile.h"
 #include "losses/activation.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -100,6 +101,10 @@ float *moda_executor_d_logits(
  * them, which the caller writes before backward. */
 const float *moda_executor_activation(const moda_executor *executor, size_t l);
 float *moda_executor_d_activation(moda_executor *executor, size_t l);
+
+/* Adds a part per step of the program; from then on forward and backward record those of every step that
+ * the profile keeps. profile is borrowed until destroy. */
+MODA_MUST_USE moda_status moda_executor_profile(moda_executor *executor, moda_profile *profile);
 
 MODA_MUST_USE moda_status moda_executor_forward(moda_executor *executor);
 MODA_MUST_USE moda_status moda_executor_backward(moda_executor *executor);

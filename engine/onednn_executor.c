@@ -66,6 +66,9 @@ static moda_status tracked_kernel(moda_executor *e, size_t t, moda_step_kernel k
     MODA_TRY(moda_layout_map(&e->values[layer].layout, &step->map));
     step->tracked = t;
     step->options = &e->options;
+    step->losses = true;
+    step->what = kernel == join_gradient ? "activations' gradient" : "activations";
+    step->updated = kernel == join_gradient ? 2 : 0;
 out:
     return st;
 }

@@ -65,6 +65,10 @@ struct moda_step {
     size_t tracked;
     float eps, momentum; /* batch norm */
     bool relu;
+    /* for profiles */
+    const char *what; /* "batch norm + ReLU"; NULL: what the layer is */
+    bool losses;      /* belongs to the losses, not to the layer */
+    size_t updated;   /* buffer[updated] is read and written too; 0: none */
     const moda_executor_options *options;
 };
 
@@ -74,6 +78,8 @@ typedef struct moda_program {
     size_t backward; /* index of the first backward step */
     moda_buffer *buffers;
     size_t buffer_count, buffer_capacity;
+    moda_profile *profile; /* borrowed; NULL: nothing is timed */
+    size_t first_part;     /* step i is part first_part + i */
 } moda_program;
 
 moda_status moda_program_buffer(moda_program *p, moda_home home, size_t bytes, size_t *buffer);

@@ -1,4 +1,5 @@
 /* engine/onednn_program.c - building, planning, binding and running an array of steps. */
+#include "base/progress.h"
 #include "engine/onednn_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -130,22 +131,45 @@ out:
     return st;
 }
 
+static moda_status run_step(const moda_program *p, dnnl_stream_t stream, size_t s)
+{
+    moda_status st = MODA_OK;
+    const moda_step *step = &p->steps[s];
+    if (step->primitive) {
+        MODA_DNNL(dnnl_primitive_execute(step->primitive, stream, (int)step->count, step->argument),
+                  "execution", step->layer);
+    } else {
+        void *at[MODA_STEP_ARGUMENTS];
+        for (size_t a = 0; a < step->count; a++) at[a] = p->buffers[step->buffer[a]].memory;
+        step->kernel(step, at);
+    }
+out:
+    return st;
+}
+
+/* oneDNN over OpenMP computes within the call that submits (its stream only counts), so the clock
+ * before and after a step tells what the step took. */
+static moda_status run_timed(const moda_program *p, dnnl_stream_t stream, size_t s)
+{
+    moda_status st = MODA_OK;
+    const double begin = moda_seconds();
+    MODA_TRY(run_step(p, stream, s));
+    moda_profile_record(p->profile, p->first_part + s, begin, moda_seconds());
+out:
+    return st;
+}
+
 moda_status moda_program_run(const moda_program *p, dnnl_stream_t stream, size_t from, size_t to,
                              bool fresh_weights)
 {
     moda_status st = MODA_OK;
+    const bool timed = p->profile && moda_profile_recording(p->profile);
     for (size_t s = from; s < to; s++) {
-        const moda_step *step = &p->steps[s];
-        if (step->weights_only && !fresh_weights) continue;
-        if (step->primitive) {
-            MODA_DNNL(
-                dnnl_primitive_execute(step->primitive, stream, (int)step->count, step->argument),
-                "execution", step->layer);
-        } else {
-            void *at[MODA_STEP_ARGUMENTS];
-            for (size_t a = 0; a < step->count; a++) at[a] = p->buffers[step->buffer[a]].memory;
-            step->kernel(step, at);
-        }
+        if (p->steps[s].weights_only && !fresh_weights) continue;
+        if (timed)
+            MODA_TRY(run_timed(p, stream, s));
+        else
+            MODA_TRY(run_step(p, stream, s));
     }
     MODA_DNNL(dnnl_stream_wait(stream), "wait", "-");
 out:
