@@ -7,6 +7,7 @@
 #include "base/table.h"
 #include "datasets/data_options.h"
 #include "engine/commands.h"
+#include "engine/peak.h"
 #include "engine/quote_internal.h"
 #include "engine/run.h"
 #include "engine/trainer.h"
@@ -28,7 +29,7 @@ typedef struct train_command {
     const char *model_name, *out, *init;
     int method, precision, convolution, flip;
     double alpha, beta, gamma; /* NaN: not given */
-    bool no_augment, no_shuffle, log_steps;
+    bool no_augment, no_shuffle, log_steps, profile;
     moda_data_options data_options;
     moda_common_options common;
     moda_train_options options;
@@ -96,6 +97,9 @@ static moda_status parse(const moda_command *self, int argc, char **argv, train_
         {MODA_OPTION_FLAG, "no-shuffle", NULL, "samples in file order", &c->no_shuffle, 0, 0, NULL},
         {MODA_OPTION_FLAG, "log-steps", NULL, "write DIR/steps.jsonl too", &c->log_steps, 0, 0,
          NULL},
+        {MODA_OPTION_FLAG, "profile", NULL,
+         "time every part of the first steps: tables, and DIR/trace.json for Perfetto", &c->profile,
+         0, 0, NULL},
         {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
     };
@@ -166,6 +170,21 @@ out:
     return st;
 }
 
+/* Long enough that some of the short runs of each peak are undisturbed. */
+static const double peak_seconds = 0.3;
+
+static moda_status prepare_profile(train_command *c)
+{
+    moda_status st = MODA_OK;
+    moda_profile_peaks peaks;
+    if (!c->profile) goto out;
+    MODA_TRY(moda_peak_flops(peak_seconds, &peaks.flops));
+    MODA_TRY(moda_peak_bandwidth(peak_seconds, &peaks.bandwidth));
+    MODA_TRY(moda_profile_create(peaks, &c->options.profile));
+out:
+    return st;
+}
+
 static moda_status prepare(train_command *c)
 {
     moda_status st = MODA_OK;
@@ -179,6 +198,7 @@ static moda_status prepare(train_command *c)
     MODA_TRY(moda_model_create(net, &c->model));
     MODA_TRY(init_weights(c, defaults));
     MODA_TRY(moda_model_describe_data(c->model, c->data));
+    MODA_TRY(prepare_profile(c));
     MODA_TRY(moda_trainer_create(c->model, c->data, &c->options, &c->trainer));
 out:
     return st;
@@ -284,8 +304,24 @@ static moda_status on_epoch(void *user, const moda_train_record *r)
                r->compactness);
     printf("  train %.4f", r->train_accuracy);
     if (!isnan(r->test_accuracy)) printf("  test %.4f", r->test_accuracy);
-    printf("  %.1f s  %.0f/s\n", r->seconds, r->samples_per_second);
+    printf("  %.1f s  %.0f/s  data %.1f%%\n", r->seconds, r->samples_per_second,
+           r->data_share * 100);
     fflush(stdout);
+out:
+    return st;
+}
+
+static moda_status report_profile(const train_command *c)
+{
+    moda_status st = MODA_OK;
+    const char *path = moda_run_trace(c->run);
+    char title[128];
+    if (!c->profile) goto out;
+    snprintf(title, sizeof title, "moda train: %s, batch %zu, %zu threads", c->model->net->name,
+             c->options.batch_size, c->threads);
+    moda_profile_print(c->options.profile);
+    MODA_TRY(moda_profile_write_trace(c->options.profile, title, path));
+    printf("\ntrace     %s: open it at https://ui.perfetto.dev or chrome://tracing\n", path);
 out:
     return st;
 }
@@ -294,10 +330,12 @@ static moda_status report(train_command *c)
 {
     moda_status st = MODA_OK;
     json_t *json = NULL;
+    MODA_TRY(report_profile(c));
     if (c->common.json) {
-        json = json_pack("{s:O s:O s:o s:o}", "config", c->config, "epochs", c->epochs,
+        json = json_pack("{s:O s:O s:o s:o s:o*}", "config", c->config, "epochs", c->epochs,
                          "test_accuracy", moda_json_number(c->last.test_accuracy), "seconds",
-                         moda_json_number(moda_seconds() - c->started));
+                         moda_json_number(moda_seconds() - c->started), "profile",
+                         c->profile ? moda_profile_json(c->options.profile) : NULL);
         MODA_CHECK(json, MODA_ERR_NOMEM, "out of memory");
         MODA_TRY(moda_json_write(c->common.json, json));
     }
@@ -332,6 +370,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
 out:
     moda_run_destroy(c.run);
     moda_trainer_destroy(c.trainer);
+    moda_profile_destroy(c.options.profile);
     moda_model_destroy(c.model);
     moda_dataset_destroy(c.data);
     moda_data_options_free(&c.data_options);

@@ -14,13 +14,14 @@ typedef struct line_file {
 } line_file;
 
 struct moda_run {
-    char *model, *previous; /* paths */
+    char *model, *previous, *trace; /* paths */
     bool log_steps;
     line_file metrics, steps;
 };
 
-const char *const moda_run_files[] = {"config.json",       "metrics.jsonl",        "steps.jsonl",
-                                      "model.safetensors", "previous.safetensors", NULL};
+const char *const moda_run_files[] = {"config.json", "metrics.jsonl",     "steps.jsonl",
+                                      "trace.json",  "model.safetensors", "previous.safetensors",
+                                      NULL};
 
 static moda_status in_folder(const char *directory, const char *name, char **path)
 {
@@ -66,7 +67,9 @@ moda_status moda_run_create(const char *directory, const json_t *config, bool lo
     MODA_TRY(in_folder(directory, "previous.safetensors", &r->previous));
     MODA_TRY(in_folder(directory, "metrics.jsonl", &r->metrics.path));
     MODA_TRY(in_folder(directory, "steps.jsonl", &r->steps.path));
+    MODA_TRY(in_folder(directory, "trace.json", &r->trace));
     MODA_TRY(in_folder(directory, "config.json", &path));
+    MODA_TRY(remove_old(r->trace));
     MODA_TRY(moda_json_write(path, config));
     MODA_TRY(set_aside(r));
     MODA_TRY(remove_old(r->metrics.path));
@@ -91,20 +94,22 @@ void moda_run_destroy(moda_run *r)
     close_lines(&r->steps);
     free(r->model);
     free(r->previous);
+    free(r->trace);
     free(r);
 }
 
 json_t *moda_train_record_json(const moda_train_record *r)
 {
     return json_pack(
-        "{s:I s:I s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o s:I s:I}", "epoch", (json_int_t)r->epoch,
-        "steps", (json_int_t)r->steps, "loss", moda_json_number(r->loss), "cross_entropy",
-        moda_json_number(r->cross_entropy), "affinity", moda_json_number(r->affinity), "dispersion",
-        moda_json_number(r->dispersion), "compactness", moda_json_number(r->compactness),
-        "train_accuracy", moda_json_number(r->train_accuracy), "test_accuracy",
-        moda_json_number(r->test_accuracy), "learning_rate", moda_json_number(r->learning_rate),
-        "seconds", moda_json_number(r->seconds), "samples_per_second",
-        moda_json_number(r->samples_per_second), "batches_without_same_class_pairs",
+        "{s:I s:I s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o s:I s:I}", "epoch",
+        (json_int_t)r->epoch, "steps", (json_int_t)r->steps, "loss", moda_json_number(r->loss),
+        "cross_entropy", moda_json_number(r->cross_entropy), "affinity",
+        moda_json_number(r->affinity), "dispersion", moda_json_number(r->dispersion), "compactness",
+        moda_json_number(r->compactness), "train_accuracy", moda_json_number(r->train_accuracy),
+        "test_accuracy", moda_json_number(r->test_accuracy), "learning_rate",
+        moda_json_number(r->learning_rate), "seconds", moda_json_number(r->seconds),
+        "samples_per_second", moda_json_number(r->samples_per_second), "data_share",
+        moda_json_number(r->data_share), "batches_without_same_class_pairs",
         (json_int_t)r->batches_without_same, "batches_without_other_class_pairs",
         (json_int_t)r->batches_without_different);
 }
@@ -133,6 +138,11 @@ moda_status moda_run_epoch(moda_run *r, const moda_train_record *record)
 moda_status moda_run_step(moda_run *r, const moda_train_record *record)
 {
     return r->log_steps ? append(&r->steps, record) : MODA_OK;
+}
+
+const char *moda_run_trace(const moda_run *r)
+{
+    return r->trace;
 }
 
 moda_status moda_run_save(moda_run *r, const moda_model *model)

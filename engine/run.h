@@ -1,4 +1,4 @@
-/* engine/run.h - the folder of a training run: config.json, metrics.jsonl, steps.jsonl and
+/* engine/run.h - the folder of a training run: config.json, metrics.jsonl, steps.jsonl, trace.json and
  * model.safetensors (docs/formats.md). */
 #ifndef MODA_ENGINE_RUN_H
 #define MODA_ENGINE_RUN_H
@@ -23,6 +23,8 @@ void moda_run_destroy(moda_run *run);
 /* Appends a line; it is on its way to disk when the call returns. */
 MODA_MUST_USE moda_status moda_run_epoch(moda_run *run, const moda_train_record *record);
 MODA_MUST_USE moda_status moda_run_step(moda_run *run, const moda_train_record *record);
+/* Path of the trace of a profiled run; the caller writes it. Borrowed. */
+const char *moda_run_trace(const moda_run *run);
 /* The trained model. */
 MODA_MUST_USE moda_status moda_run_save(moda_run *run, const moda_model *model);
 

@@ -3,6 +3,7 @@
 #include "base/progress.h"
 #include "datasets/batch.h"
 #include "engine/evaluate.h"
+#include "engine/step_parts_internal.h"
 #include "losses/cross_entropy.h"
 #include <math.h>
 #include <stdio.h>
@@ -21,6 +22,8 @@ struct moda_trainer {
     moda_workspace *workspace;
     moda_modular_scratch *scratch; /* modular only */
     size_t steps;                  /* since the start */
+    moda_executor *profiled;       /* may be NULL */
+    moda_step_parts parts;
 };
 
 double moda_cosine_rate(double rate, size_t epoch, size_t epochs)
@@ -111,6 +114,27 @@ static moda_status create_scratch(moda_trainer *t)
                                        &t->scratch);
 }
 
+/* Smaller batches are another program: only steps of one executor can be compared. */
+static moda_status create_profile(moda_trainer *t)
+{
+    moda_status st = MODA_OK;
+    const moda_train_options *o = &t->options;
+    const size_t all = moda_batches_per_epoch(t->batches), alike = t->full ? all - !!t->rest : all;
+    const size_t most = o->epochs * all, limit = o->max_steps;
+    const size_t steps = limit && limit < most ? limit : most;
+    const size_t last = steps % all < alike ? steps % all : alike; /* of an epoch cut short */
+    const size_t usable = steps / all * alike + last;
+    MODA_CHECK(
+        usable > MODA_PROFILE_WARMUP, MODA_ERR_ARG,
+        "a profile passes over the first %d steps of full batches, this training has only %zu: "
+        "train longer or with a smaller batch",
+        MODA_PROFILE_WARMUP, usable);
+    t->profiled = t->full ? t->full : t->rest;
+    MODA_TRY(moda_step_parts_add(o->profile, t->model->net, o, t->profiled, &t->parts));
+out:
+    return st;
+}
+
 moda_status moda_trainer_create(moda_model *model, const moda_dataset *data,
                                 const moda_train_options *options, moda_trainer **trainer)
 {
@@ -124,6 +148,7 @@ moda_status moda_trainer_create(moda_model *model, const moda_dataset *data,
     MODA_TRY(create_batches(t));
     if (options->modular) MODA_TRY(create_scratch(t));
     MODA_TRY(create_executors(t));
+    if (options->profile) MODA_TRY(create_profile(t));
     *trainer = t, t = NULL;
 out:
     moda_trainer_destroy(t);
@@ -200,6 +225,33 @@ static void modular_losses(moda_trainer *t, moda_executor *e, size_t n, moda_tra
         w.affinity * r->affinity + w.dispersion * r->dispersion + w.compactness * r->compactness;
 }
 
+/* The batch into the executor; returns its samples. */
+static size_t fill_batch(moda_trainer *t, size_t step, moda_executor *e, moda_train_record *r)
+{
+    const double start = moda_seconds();
+    if (e == t->profiled) moda_profile_begin_step(t->options.profile, start);
+    const size_t n = moda_batches_fill(t->batches, step, moda_executor_input(e), t->labels);
+    moda_step_part_end(&t->parts, t->parts.batch, start);
+    r->data_share = moda_seconds() - start; /* of the seconds, once these are known */
+    return n;
+}
+
+/* All losses and their gradients. */
+static void losses(moda_trainer *t, moda_executor *e, size_t n, moda_train_record *r)
+{
+    double begin = moda_step_part_begin(&t->parts);
+    size_t correct;
+    r->cross_entropy = moda_cross_entropy(n, t->model->net->classes, moda_executor_logits(e),
+                                          t->labels, moda_executor_d_logits(e), &correct);
+    r->train_accuracy = (double)correct / (double)n;
+    r->loss = r->cross_entropy;
+    moda_step_part_end(&t->parts, t->parts.cross_entropy, begin);
+    if (!t->options.modular) return;
+    begin = moda_step_part_begin(&t->parts);
+    modular_losses(t, e, n, r);
+    moda_step_part_end(&t->parts, t->parts.modular, begin);
+}
+
 static moda_status run_step(moda_trainer *t, size_t step, double rate, moda_train_record *r,
                             size_t *samples)
 {
@@ -207,26 +259,26 @@ static moda_status run_step(moda_trainer *t, size_t step, double rate, moda_trai
     const double start = moda_seconds();
     moda_executor *e = step < t->data->train.n / t->options.batch_size ? t->full : t->rest;
     moda_sgd sgd = t->options.sgd;
-    size_t correct;
     double value;
-    const size_t n = moda_batches_fill(t->batches, step, moda_executor_input(e), t->labels);
     *r = (moda_train_record){.steps = ++t->steps, .test_accuracy = NAN, .learning_rate = rate};
     r->affinity = r->dispersion = r->compactness = NAN;
+    const size_t n = fill_batch(t, step, e, r);
     MODA_TRY(moda_executor_forward(e));
-    r->cross_entropy = moda_cross_entropy(n, t->model->net->classes, moda_executor_logits(e),
-                                          t->labels, moda_executor_d_logits(e), &correct);
-    r->loss = r->cross_entropy;
-    if (t->options.modular) modular_losses(t, e, n, r);
+    losses(t, e, n, r);
     const char *bad = bad_term(r, t->options.modular, &value);
     MODA_CHECK(!bad, MODA_ERR_NUMERIC,
                "step %zu: the loss is not finite (%s is %g): use a smaller learning rate%s",
                t->steps, bad, value, t->options.modular ? ", alpha, beta or gamma" : "");
     MODA_TRY(moda_executor_backward(e));
     sgd.learning_rate = rate;
+    const double begin = moda_step_part_begin(&t->parts);
     moda_weights_update(t->weights, sgd);
-    r->train_accuracy = (double)correct / (double)n;
-    r->seconds = moda_seconds() - start;
+    moda_step_part_end(&t->parts, t->parts.optimizer, begin);
+    const double end = moda_seconds();
+    if (e == t->profiled) moda_profile_end_step(t->options.profile, end);
+    r->seconds = end - start;
     r->samples_per_second = (double)n / r->seconds;
+    r->data_share /= r->seconds;
     *samples = n;
 out:
     return st;
@@ -234,7 +286,7 @@ out:
 
 /* ---- epochs ---- */
 
-/* Weighs a step's record by its samples into the epoch's running sums. */
+/* Weighs a step's record by its samples into the epoch's running sums; data_share in seconds. */
 static void add_step(moda_train_record *sum, const moda_train_record *r, double samples)
 {
     sum->steps = r->steps;
@@ -245,12 +297,12 @@ static void add_step(moda_train_record *sum, const moda_train_record *r, double 
     sum->dispersion += r->dispersion * samples;
     sum->compactness += r->compactness * samples;
     sum->train_accuracy += r->train_accuracy * samples;
-    sum->seconds += r->seconds;
+    sum->data_share += r->data_share * r->seconds;
     sum->batches_without_same += r->batches_without_same;
     sum->batches_without_different += r->batches_without_different;
 }
 
-static void finish_means(moda_train_record *sum, double samples)
+static void finish_means(moda_train_record *sum, double samples, double seconds)
 {
     sum->loss /= samples;
     sum->cross_entropy /= samples;
@@ -258,7 +310,9 @@ static void finish_means(moda_train_record *sum, double samples)
     sum->dispersion /= samples;
     sum->compactness /= samples;
     sum->train_accuracy /= samples;
-    sum->samples_per_second = samples / sum->seconds;
+    sum->seconds = seconds;
+    sum->samples_per_second = samples / seconds;
+    sum->data_share /= seconds;
 }
 
 static bool finished(const moda_trainer *t)
@@ -288,9 +342,11 @@ static moda_status run_epoch(moda_trainer *t, size_t epoch, moda_train_events ev
     size_t total = 0, samples = 0;
     moda_progress progress;
     char label[48], note[48];
+    const double start = moda_seconds();
     *sum = (moda_train_record){.epoch = epoch + 1};
     snprintf(label, sizeof label, "epoch %zu/%zu", epoch + 1, t->options.epochs);
     moda_batches_start_epoch(t->batches, epoch);
+    sum->data_share = moda_seconds() - start;
     moda_progress_begin(&progress, label, "samples", t->data->train.n);
     for (size_t step = 0; step < steps && !finished(t); step++) {
         moda_train_record r;
@@ -302,7 +358,7 @@ static moda_status run_epoch(moda_trainer *t, size_t epoch, moda_train_events ev
         moda_progress_update(&progress, total, note);
         if (events.step) MODA_TRY(events.step(events.user, &r));
     }
-    finish_means(sum, (double)total);
+    finish_means(sum, (double)total, moda_seconds() - start);
 out:
     moda_progress_end(&progress);
     if (st == MODA_OK) st = test_accuracy(t, &sum->test_accuracy);

@@ -26,6 +26,9 @@ typedef struct moda_train_options {
     moda_convolution convolution;
     moda_precision precision; /* the test is always in f32 */
     uint64_t seed;
+    /* Borrowed, may be NULL: is given the parts of a training step and records the first steps of
+     * full batches (of smaller ones, if the data do not fill one). */
+    moda_profile *profile;
 } moda_train_options;
 
 /* What an epoch, or one step, brought. Losses are means over its samples. affinity, dispersion and
@@ -35,7 +38,9 @@ typedef struct moda_train_record {
     double loss, cross_entropy, affinity, dispersion, compactness;
     double train_accuracy, test_accuracy; /* test: NaN in a step's record or without test images */
     double learning_rate;
-    double seconds, samples_per_second;                     /* of training, without the test */
+    /* Of an epoch: from the drawing of its order to the end of its last step, without the test; of a
+     * step: its own. data_share of these seconds, in [0,1], went into order and batches. */
+    double seconds, samples_per_second, data_share;
     size_t batches_without_same, batches_without_different; /* whose pair set was empty */
 } moda_train_record;
 

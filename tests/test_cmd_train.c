@@ -36,6 +36,7 @@ static const char *const fields[] = {"epoch",
                                      "learning_rate",
                                      "seconds",
                                      "samples_per_second",
+                                     "data_share",
                                      "batches_without_same_class_pairs",
                                      "batches_without_other_class_pairs"};
 enum { FIELDS = sizeof fields / sizeof *fields };
