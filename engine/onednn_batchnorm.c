@@ -102,10 +102,10 @@ static moda_status add_step(moda_executor *e, size_t layer, moda_step_kernel ker
     step->relu = e->states[layer].fused;
     step->eps = (float)l->eps;
     step->momentum = (float)l->momentum;
-    step->what = count > ACTIVATION ? "batch norm + ReLU + activations"
-                 : step->relu       ? "batch norm + ReLU"
-                                    : "batch norm";
-    step->updated = kernel == run_backward ? D : 0;
+    const size_t without = kernel == run_backward ? D_ACTIVATION : ACTIVATION;
+    step->what = count > without ? "batch norm + ReLU + activations"
+                 : step->relu    ? "batch norm + ReLU"
+                                 : "batch norm";
 out:
     return st;
 }

@@ -68,7 +68,6 @@ static moda_status tracked_kernel(moda_executor *e, size_t t, moda_step_kernel k
     step->options = &e->options;
     step->losses = true;
     step->what = kernel == join_gradient ? "activations' gradient" : "activations";
-    step->updated = kernel == join_gradient ? 2 : 0;
 out:
     return st;
 }
@@ -104,10 +103,10 @@ static moda_status tracked_backward(moda_executor *e, size_t t)
 {
     moda_status st = MODA_OK;
     const size_t layer = e->net->tracked[t];
-    const size_t buffers[] = {e->values[layer].buffer, e->d_activation[t],
-                              e->values[layer].gradient};
+    const size_t gradient = e->values[layer].gradient; /* named twice: read and written */
+    const size_t buffers[] = {e->values[layer].buffer, e->d_activation[t], gradient, gradient};
     if (e->options.modular && !e->states[layer].fused)
-        MODA_TRY(tracked_kernel(e, t, join_gradient, 3, buffers));
+        MODA_TRY(tracked_kernel(e, t, join_gradient, 4, buffers));
 out:
     return st;
 }

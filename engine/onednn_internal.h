@@ -68,7 +68,6 @@ struct moda_step {
     /* for profiles */
     const char *what; /* "batch norm + ReLU"; NULL: what the layer is */
     bool losses;      /* belongs to the losses, not to the layer */
-    size_t updated;   /* buffer[updated] is read and written too; 0: none */
     const moda_executor_options *options;
 };
 

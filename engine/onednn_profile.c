@@ -79,8 +79,9 @@ out:
 static void describe_kernel(const moda_step *s, moda_layer_kind layer, moda_profile_part *part)
 {
     part->work = s->losses ? MODA_WORK_LOSSES : work_of_layer(layer);
-    snprintf(part->kernel, sizeof part->kernel, "%s, %s",
-             s->what ? s->what : moda_work_name(part->work), moda_isa_name(moda_isa_best()));
+    snprintf(part->kernel, sizeof part->kernel, "%s, %s%s",
+             s->what ? s->what : moda_work_name(part->work), moda_isa_name(moda_isa_best()),
+             s->map.type == MODA_BF16 ? " bf16" : "");
 }
 
 /* Whether no other step names the buffer: what a step keeps to itself need not leave the cache. */
@@ -92,12 +93,11 @@ static bool private_to(const moda_program *p, size_t step, size_t buffer)
     return p->buffers[buffer].home == MODA_HOME_WORKSPACE;
 }
 
-/* Bytes of the buffers, each once per argument: a primitive that works in place names its buffer twice,
- * one of our kernels says which one it updates. */
+/* Bytes of the buffers, each once per argument: what works in place names its buffer twice. */
 static double bytes_moved(const moda_program *p, size_t step)
 {
     const moda_step *s = &p->steps[step];
-    double bytes = s->updated ? (double)p->buffers[s->buffer[s->updated]].bytes : 0;
+    double bytes = 0;
     for (size_t a = 0; a < s->count; a++)
         if (!private_to(p, step, s->buffer[a])) bytes += (double)p->buffers[s->buffer[a]].bytes;
     return bytes;
