@@ -154,55 +154,54 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Of something that took seconds[step] in each kept step. */
-static moda_profile_time time_of(const moda_profile *p, const double *seconds)
+/* Of what took seconds[step] in the kept steps. */
+static double median(const moda_profile *p, const double *seconds)
 {
-    double sorted[MODA_PROFILE_STEPS], sum = 0, whole = 0;
+    double sorted[MODA_PROFILE_STEPS];
     const size_t n = p->kept;
-    if (n == 0) return (moda_profile_time){0, 0};
-    for (size_t s = 0; s < n; s++) sum += seconds[s], whole += p->seconds[s];
+    if (n == 0) return 0;
     memcpy(sorted, seconds, n * sizeof *sorted);
     qsort(sorted, n, sizeof *sorted, by_size);
-    return (moda_profile_time){(sorted[(n - 1) / 2] + sorted[n / 2]) / 2,
-                               whole > 0 ? sum / whole : 0};
+    return (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
+}
+
+static moda_profile_time time_of(const moda_profile *p, double seconds)
+{
+    const double whole = median(p, p->seconds);
+    return (moda_profile_time){seconds, whole > 0 ? seconds / whole : 0};
 }
 
 moda_profile_time moda_profile_part_time(const moda_profile *p, size_t index)
 {
-    return time_of(p, p->records[index].seconds);
+    return time_of(p, median(p, p->records[index].seconds));
 }
 
-/* Adds up what parts of this work took, or with MODA_WORK_COUNT all parts. */
-static void add_up(const moda_profile *p, moda_work work, double seconds[MODA_PROFILE_STEPS])
+/* Of the parts of this work, or with MODA_WORK_COUNT of all. */
+static double sum_of_medians(const moda_profile *p, moda_work work)
 {
-    for (size_t s = 0; s < MODA_PROFILE_STEPS; s++) seconds[s] = 0;
+    double sum = 0;
     for (size_t i = 0; i < p->count; i++)
-        for (size_t s = 0; s < p->kept; s++)
-            if (work == MODA_WORK_COUNT || p->records[i].part.work == work)
-                seconds[s] += p->records[i].seconds[s];
+        if (work == MODA_WORK_COUNT || p->records[i].part.work == work)
+            sum += median(p, p->records[i].seconds);
+    return sum;
 }
 
 moda_profile_time moda_profile_work_time(const moda_profile *p, moda_work work)
 {
-    double seconds[MODA_PROFILE_STEPS];
-    add_up(p, work, seconds);
-    return time_of(p, seconds);
+    return time_of(p, sum_of_medians(p, work));
 }
 
 moda_profile_time moda_profile_all_parts(const moda_profile *p)
 {
-    return moda_profile_work_time(p, MODA_WORK_COUNT);
+    return time_of(p, sum_of_medians(p, MODA_WORK_COUNT));
 }
 
 moda_profile_time moda_profile_whole_step(const moda_profile *p)
 {
-    return time_of(p, p->seconds);
+    return time_of(p, median(p, p->seconds));
 }
 
 moda_profile_time moda_profile_rest(const moda_profile *p)
 {
-    double seconds[MODA_PROFILE_STEPS];
-    add_up(p, MODA_WORK_COUNT, seconds);
-    for (size_t s = 0; s < p->kept; s++) seconds[s] = p->seconds[s] - seconds[s];
-    return time_of(p, seconds);
+    return time_of(p, median(p, p->seconds) - sum_of_medians(p, MODA_WORK_COUNT));
 }

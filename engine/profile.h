@@ -78,10 +78,11 @@ void moda_profile_end_step(moda_profile *profile, double now);
 
 /* ---- figures ---- */
 
-/* median: of the kept steps, seconds; share: of all time of the kept steps, so that shares add up. Both
+/* seconds: of a part, the median of the kept steps, which what disturbs the machine now and then leaves
+ * alone; of several parts, the sum of their medians. share: of the whole step's median. So both add up.
  * 0 without a kept step. */
 typedef struct moda_profile_time {
-    double median, share;
+    double seconds, share;
 } moda_profile_time;
 
 size_t moda_profile_parts(const moda_profile *profile); /* how many */
@@ -98,7 +99,8 @@ moda_profile_time moda_profile_part_time(const moda_profile *profile, size_t ind
 moda_profile_time moda_profile_work_time(const moda_profile *profile, moda_work work);
 moda_profile_time moda_profile_all_parts(const moda_profile *profile);
 moda_profile_time moda_profile_whole_step(const moda_profile *profile);
-/* What no part accounts for: the difference of the two above. */
+/* What no part accounts for, the difference of the two above: what lies between parts, and interruptions,
+ * which hit another part in each step. */
 moda_profile_time moda_profile_rest(const moda_profile *profile);
 
 /* ---- output ---- */

@@ -7,7 +7,7 @@
 
 static json_t *time_json(moda_profile_time time)
 {
-    return json_pack("{s:o s:o}", "seconds", moda_json_number(time.median), "share",
+    return json_pack("{s:o s:o}", "seconds", moda_json_number(time.seconds), "share",
                      moda_json_number(time.share));
 }
 
@@ -18,7 +18,7 @@ static json_t *part_json(const moda_profile *p, size_t index)
     return json_pack("{s:o s:s s:s s:o s:o s:o s:o s:o s:o}", "layer", moda_json_text(part->layer),
                      "pass", moda_pass_name(part->pass), "kind", moda_work_name(part->work),
                      "kernel", moda_json_text(part->kernel), "shape", moda_json_text(part->shape),
-                     "seconds", moda_json_number(time.median), "share",
+                     "seconds", moda_json_number(time.seconds), "share",
                      moda_json_number(time.share), "flops", moda_json_number(part->flops), "bytes",
                      moda_json_number(part->bytes));
 }
@@ -38,7 +38,7 @@ json_t *moda_profile_json(const moda_profile *p)
                         (json_int_t)MODA_PROFILE_WARMUP, "steps", (json_int_t)moda_profile_steps(p),
                         "peak_flops", moda_json_number(peaks.flops), "peak_bandwidth",
                         moda_json_number(peaks.bandwidth), "all_parts",
-                        time_json(moda_profile_all_parts(p)), "between_parts",
+                        time_json(moda_profile_all_parts(p)), "rest",
                         time_json(moda_profile_rest(p)), "whole_step",
                         time_json(moda_profile_whole_step(p)), "kinds", kinds, "parts", parts);
     json_decref(parts);

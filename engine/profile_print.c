@@ -32,8 +32,8 @@ static void part_row(moda_table *t, const moda_profile *p, size_t index)
     const moda_profile_part *part = moda_profile_part_at(p, index);
     const moda_profile_time time = moda_profile_part_time(p, index);
     moda_table_row(t, "%s|%s|%s|%.3f|%.1f%%", part->layer, moda_pass_name(part->pass), part->kernel,
-                   time.median * 1e3, time.share * 100);
-    rates(t, moda_profile_limits(p), part->flops, part->bytes, time.median);
+                   time.seconds * 1e3, time.share * 100);
+    rates(t, moda_profile_limits(p), part->flops, part->bytes, time.seconds);
 }
 
 static void print_parts(const moda_profile *p, const size_t *order, size_t count)
@@ -46,7 +46,7 @@ static void print_parts(const moda_profile *p, const size_t *order, size_t count
 
 static void total_row(moda_table *t, const char *name, moda_profile_time time)
 {
-    moda_table_row(t, "%s||%.3f|%.1f%%", name, time.median * 1e3, time.share * 100);
+    moda_table_row(t, "%s||%.3f|%.1f%%", name, time.seconds * 1e3, time.share * 100);
 }
 
 static void print_kinds(const moda_profile *p)
@@ -62,12 +62,12 @@ static void print_kinds(const moda_profile *p)
             flops += part->flops, bytes += part->bytes, count++;
         }
         if (!count) continue;
-        moda_table_row(t, "%s|%zu|%.3f|%.1f%%", moda_work_name(work), count, time.median * 1e3,
+        moda_table_row(t, "%s|%zu|%.3f|%.1f%%", moda_work_name(work), count, time.seconds * 1e3,
                        time.share * 100);
-        rates(t, moda_profile_limits(p), flops, bytes, time.median);
+        rates(t, moda_profile_limits(p), flops, bytes, time.seconds);
     }
     total_row(t, "all parts", moda_profile_all_parts(p));
-    total_row(t, "between them", moda_profile_rest(p));
+    total_row(t, "rest", moda_profile_rest(p));
     total_row(t, "whole step", moda_profile_whole_step(p));
     moda_table_print(t);
     moda_table_destroy(t);
@@ -105,7 +105,7 @@ static void sort(const moda_profile *p, int (*before)(const void *, const void *
     const size_t n = moda_profile_parts(p);
     for (size_t i = 0; i < n; i++)
         entries[i] =
-            (entry){i, moda_profile_part_at(p, i)->place, moda_profile_part_time(p, i).median};
+            (entry){i, moda_profile_part_at(p, i)->place, moda_profile_part_time(p, i).seconds};
     qsort(entries, n, sizeof *entries, before);
     for (size_t i = 0; i < n; i++) order[i] = entries[i].index;
 }

@@ -27,7 +27,7 @@ Test(cmd_profile, tables_trace_and_figures)
                                         "the largest parts",
                                         "by kind",
                                         "in the order of the network",
-                                        "between them",
+                                        "\nrest ",
                                         "whole step",
                                         "first",
                                         "last",
@@ -41,8 +41,7 @@ Test(cmd_profile, tables_trace_and_figures)
     json_t *all = program_json("all.json"), *trace = program_json("run/trace.json");
     const json_t *profile = json_object_get(all, "profile"), *part;
     const json_t *parts = json_object_get(profile, "parts");
-    double shares =
-        json_number_value(json_object_get(json_object_get(profile, "between_parts"), "share"));
+    double shares = json_number_value(json_object_get(json_object_get(profile, "rest"), "share"));
     size_t i;
     json_array_foreach(parts, i, part) shares += json_number_value(json_object_get(part, "share"));
     cr_assert(json_array_size(parts) > 8, "%zu parts", json_array_size(parts));
