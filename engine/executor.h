@@ -102,8 +102,8 @@ float *moda_executor_d_logits(
 const float *moda_executor_activation(const moda_executor *executor, size_t l);
 float *moda_executor_d_activation(moda_executor *executor, size_t l);
 
-/* Adds a part per step of the program; from then on forward and backward record those of every step that
- * the profile keeps. profile is borrowed until destroy. */
+/* Adds a part per step of the program; from then on forward and backward record those of every step
+ * that the profile keeps. profile is borrowed until destroy. */
 MODA_MUST_USE moda_status moda_executor_profile(moda_executor *executor, moda_profile *profile);
 
 MODA_MUST_USE moda_status moda_executor_forward(moda_executor *executor);

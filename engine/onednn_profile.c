@@ -4,8 +4,8 @@
 #include "engine/onednn_internal.h"
 #include <stdio.h>
 
-/* Steps are named by their layer, weights' reorders by the tensor. Names are borrowed from where they are
- * looked for, so pointers tell. parameter: MODA_NONE for a layer's step. */
+/* Steps are named by their layer, weights' reorders by the tensor. Names are borrowed from
+ * where they are looked for, so pointers tell. parameter: MODA_NONE for a layer's step. */
 static void find_owner(const moda_executor *e, const char *name, size_t *layer, size_t *parameter)
 {
     const moda_parameter_list *list = &e->weights->parameters;

@@ -25,8 +25,8 @@ out:
     return st;
 }
 
-/* One thread's fastest run until the deadline. The factors keep every chain near 2: neither infinite
- * nor denormal, whatever the number of rounds. */
+/* One thread's fastest run until the deadline. The factors keep every chain near 2: neither
+ * infinite nor denormal, whatever the number of rounds. */
 static double fastest_run(double deadline)
 {
     double best = 0, now = moda_seconds();

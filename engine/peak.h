@@ -1,8 +1,8 @@
-/* engine/peak.h - the two limits of this machine that a kernel's rate is held against, measured with
- * the threads that OpenMP has at the moment of the call.
+/* engine/peak.h - the two limits of this machine that a kernel's rate is held against, measured
+ * with the threads that OpenMP has at the moment of the call.
  *
- * Both are the best of many short runs: a limit is what the machine does undisturbed. All threads
- * work at the same time, so that they share what cores and sockets share. */
+ * Both are the best of many short runs: a limit is what the machine does undisturbed. All
+ * threads work at the same time, so that they share what cores and sockets share. */
 #ifndef MODA_ENGINE_PEAK_H
 #define MODA_ENGINE_PEAK_H
 
@@ -15,11 +15,11 @@
  * (seconds not above 0). */
 MODA_MUST_USE moda_status moda_peak_flops(double seconds, double *flops);
 
-/* Bytes a second between memory and cores: STREAM's triad a := b + s*c on f32 arrays of at least
- * 64 MiB each and 16 MiB a thread, 12 bytes an element. As STREAM does, it leaves out that most CPUs
- * read the line of a before they write it: a loop that only reads, or whose data is still in cache,
- * goes beyond. Takes about `seconds`, and the time to touch the arrays before. Fails: MODA_ERR_ARG
- * (seconds not above 0), MODA_ERR_NOMEM (the arrays). */
+/* Bytes a second between memory and cores: STREAM's triad a := b + s*c on f32 arrays of at
+ * least 64 MiB each and 16 MiB a thread, 12 bytes an element. As STREAM does, it leaves out
+ * that most CPUs read the line of a before they write it: a loop that only reads, or whose data
+ * is still in cache, goes beyond. Takes about `seconds`, and the time to touch the arrays
+ * before. Fails: MODA_ERR_ARG (seconds not above 0), MODA_ERR_NOMEM (the arrays). */
 MODA_MUST_USE moda_status moda_peak_bandwidth(double seconds, double *bytes_per_second);
 
 #endif

@@ -4,12 +4,14 @@
 
 #include <stddef.h>
 
-/* One thread's work: MODA_PEAK_CHAINS chains of vectors, chain i from i*addend on, each `rounds`
- * times x := x*factor + addend. *sum := of all lanes of all chains in the end, so that nothing can be
- * left out. Returns the floating-point operations (2 per lane and round; the sum does not count). */
+/* One thread's work: MODA_PEAK_CHAINS chains of vectors, chain i from i*addend on, each
+ * `rounds` times x := x*factor + addend. *sum := of all lanes of all chains in the end, so that
+ * nothing can be left out. Returns the floating-point operations (2 per lane and round; the sum
+ * does not count). */
 enum { MODA_PEAK_CHAINS = 12 };
 typedef double moda_k_fma(size_t rounds, float factor, float addend, float *sum);
-/* a := b + factor*c, n floats each, on all threads; each has the same run of elements every time. */
+/* a := b + factor*c, n floats each, on all threads; each has the same run of elements every
+ * time. */
 typedef void moda_k_triad(size_t n, float factor, const float *b, const float *c, float *a);
 
 typedef struct moda_peak_kernels {

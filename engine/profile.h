@@ -1,12 +1,12 @@
 /* engine/profile.h - where a training step's time goes: docs/profile.md.
  *
- * A step consists of parts: assembling the batch, each primitive and kernel of the program, losses,
- * optimizer. They are added once; then a step after the other is recorded. The first MODA_PROFILE_WARMUP
- * steps are passed over (pages are touched, caches and clocks settle), the MODA_PROFILE_STEPS after them
- * are kept, later ones cost nothing again.
+ * A step consists of parts: assembling the batch, each primitive and kernel of the program,
+ * losses, optimizer. They are added once; then a step after the other is recorded. The first
+ * MODA_PROFILE_WARMUP steps are passed over (pages are touched, caches and clocks settle), the
+ * MODA_PROFILE_STEPS after them are kept, later ones cost nothing again.
  *
  *     moda_profile_create((moda_profile_peaks){flops, bytes}, &p);   // engine/peak.h
- *     options.profile = p;                                          // of a trainer, which adds and records
+ *     options.profile = p; // of a trainer, which adds the parts and records
  *     moda_trainer_create(.., &options, &t); moda_trainer_run(t, ..);
  *     moda_profile_print(p); moda_profile_write_trace(p, "trace.json"); */
 #ifndef MODA_ENGINE_PROFILE_H
@@ -50,9 +50,8 @@ typedef struct moda_profile_part {
     char layer[64];  /* or tensor */
     char kernel[64]; /* oneDNN's name of its implementation, or ours and the instruction set */
     char shape[96];  /* "128x64x32x32 > 128x128x32x32" */
-    double
-        flops; /* 2 per multiply-add of the direct method, whatever the kernel does; 0: not counted */
-    double bytes; /* of all that it reads and all that it writes, each once */
+    double flops;    /* 2 per multiply-add of the direct method, whatever is used; 0: not counted */
+    double bytes;    /* of all that it reads and all that it writes, each once */
 } moda_profile_part;
 
 typedef struct moda_profile_peaks {
@@ -78,9 +77,9 @@ void moda_profile_end_step(moda_profile *profile, double now);
 
 /* ---- figures ---- */
 
-/* seconds: of a part, the median of the kept steps, which what disturbs the machine now and then leaves
- * alone; of several parts, the sum of their medians. share: of the whole step's median. So both add up.
- * 0 without a kept step. */
+/* seconds: of a part, the median of the kept steps, which what disturbs the machine now and
+ * then leaves alone; of several parts, the sum of their medians. share: of the whole step's
+ * median. So both add up. 0 without a kept step. */
 typedef struct moda_profile_time {
     double seconds, share;
 } moda_profile_time;
@@ -99,8 +98,8 @@ moda_profile_time moda_profile_part_time(const moda_profile *profile, size_t ind
 moda_profile_time moda_profile_work_time(const moda_profile *profile, moda_work work);
 moda_profile_time moda_profile_all_parts(const moda_profile *profile);
 moda_profile_time moda_profile_whole_step(const moda_profile *profile);
-/* What no part accounts for, the difference of the two above: what lies between parts, and interruptions,
- * which hit another part in each step. */
+/* What no part accounts for, the difference of the two above: what lies between parts, and
+ * interruptions, which hit another part in each step. */
 moda_profile_time moda_profile_rest(const moda_profile *profile);
 
 /* ---- output ---- */
@@ -109,8 +108,9 @@ moda_profile_time moda_profile_rest(const moda_profile *profile);
 void moda_profile_print(const moda_profile *profile);
 /* The same figures. New reference; NULL when out of memory. */
 json_t *moda_profile_json(const moda_profile *profile);
-/* Every part of every kept step as Chrome's trace format, for ui.perfetto.dev or chrome://tracing; a file
- * appears whole or not at all. title: what was run. Fails: MODA_ERR_IO, MODA_ERR_NOMEM. */
+/* Every part of every kept step as Chrome's trace format, for ui.perfetto.dev or
+ * chrome://tracing; a file appears whole or not at all. title: what was run. Fails:
+ * MODA_ERR_IO, MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_profile_write_trace(const moda_profile *profile, const char *title,
                                                    const char *path);
 

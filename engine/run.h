@@ -1,5 +1,5 @@
-/* engine/run.h - the folder of a training run: config.json, metrics.jsonl, steps.jsonl, trace.json and
- * model.safetensors (docs/formats.md). */
+/* engine/run.h - the folder of a training run: config.json, metrics.jsonl, steps.jsonl, trace.json
+ * and model.safetensors (docs/formats.md). */
 #ifndef MODA_ENGINE_RUN_H
 #define MODA_ENGINE_RUN_H
 

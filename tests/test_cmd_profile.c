@@ -1,4 +1,5 @@
-/* tests/test_cmd_profile.c - moda train --profile as a program: tables, trace, figures, refusals. */
+/* tests/test_cmd_profile.c - moda train --profile as a program: tables, trace, figures,
+ * refusals. */
 #include "tests/capture.h"
 #include "tests/program.h"
 #include <criterion/criterion.h>

@@ -1,5 +1,6 @@
-/* tests/test_profile.c - engine/profile.h: figures from given times against ones worked out by hand; the
- * parts of a small network's program against its shapes; a trace as a viewer reads it. */
+/* tests/test_profile.c - engine/profile.h: figures from given times against ones worked out by
+ * hand; the parts of a small network's program against its shapes; a trace as a viewer reads
+ * it. */
 #include "engine/profile.h"
 #include "engine/trainer.h"
 #include "tests/capture.h"
@@ -207,8 +208,9 @@ static void check_part(const moda_profile *p, const char *layer, moda_pass pass,
     cr_assert(x->kernel[0] != 0, "%s %s has no kernel", layer, moda_pass_name(pass));
 }
 
-/* 16 channels everywhere, so that no layout pads: input 16x8x8, a: 16 3x3 filters without padding give
- * 16x6x6, b: 16*36 inputs, 16 outputs. Figures worked out here from those numbers alone. */
+/* 16 channels everywhere, so that no layout pads: input 16x8x8, a: 16 3x3 filters without
+ * padding give 16x6x6, b: 16*36 inputs, 16 outputs. Figures worked out here from those numbers
+ * alone. */
 Test(profile, parts_of_a_program)
 {
     moda_model *m = small_model("16 8 8",
@@ -228,7 +230,8 @@ Test(profile, parts_of_a_program)
     check_part(p, "b", MODA_PASS_FORWARD, MODA_WORK_LINEAR, linear, out + 16 * 576 * 4 + logits);
     check_part(p, "b", MODA_PASS_BACKWARD_DATA, MODA_WORK_LINEAR, linear,
                out + 16 * 576 * 4 + logits);
-    /* scale, shift, mean, variance, running mean and variance; the gradient d is read and written */
+    /* scale, shift, mean, variance, running mean and variance; the gradient d is read and
+     * written */
     check_part(p, "n", MODA_PASS_FORWARD, MODA_WORK_BATCHNORM, 0,
                2 * out + 6 * channels + activations);
     check_part(p, "n", MODA_PASS_BACKWARD, MODA_WORK_BATCHNORM, 0,

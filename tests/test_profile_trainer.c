@@ -1,4 +1,5 @@
-/* tests/test_profile_trainer.c - the profile of a training, and what a training says about its time. */
+/* tests/test_profile_trainer.c - the profile of a training, and what a training says about its
+ * time. */
 #include "base/log.h"
 #include "engine/profile.h"
 #include "engine/trainer.h"
