@@ -46,10 +46,13 @@ static void drop(sample_map *m)
 }
 
 static const moda_map_shape shapes[] = {
-    {1, 1, 1, 1},     {3, 5, 1, 1},       {2, 5, 1, 16},     {4, 70, 1, 70},    {2, 16, 25, 1},
-    {2, 3, 50176, 1}, {3, 17, 50176, 16}, {2, 16, 25, 16},   {3, 17, 9, 8},     {3, 17, 9, 16},
-    {2, 64, 64, 16},  {2, 512, 4, 16},    {2, 130, 1023, 8}, {2, 96, 49, 96},   {2, 64, 50, 64},
-    {2, 6, 784, 6},   {2, 130, 257, 130}, {2, 7, 30, 32},    {1, 40, 1024, 48}, {130, 4, 36, 4}};
+    {1, 1, 1, 1, MODA_F32},       {3, 5, 1, 1, MODA_F32},       {2, 5, 1, 16, MODA_F32},
+    {4, 70, 1, 70, MODA_F32},     {2, 16, 25, 1, MODA_F32},     {2, 3, 50176, 1, MODA_F32},
+    {3, 17, 50176, 16, MODA_F32}, {2, 16, 25, 16, MODA_F32},    {3, 17, 9, 8, MODA_F32},
+    {3, 17, 9, 16, MODA_F32},     {2, 64, 64, 16, MODA_F32},    {2, 512, 4, 16, MODA_F32},
+    {2, 130, 1023, 8, MODA_F32},  {2, 96, 49, 96, MODA_F32},    {2, 64, 50, 64, MODA_F32},
+    {2, 6, 784, 6, MODA_F32},     {2, 130, 257, 130, MODA_F32}, {2, 7, 30, 32, MODA_F32},
+    {1, 40, 1024, 48, MODA_F32},  {130, 4, 36, 4, MODA_F32}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 static void check_means(const sample_map *m, const float *a)
@@ -154,14 +157,14 @@ Test(activation, a_long_sum_keeps_its_digits)
     want /= HW;
     cr_assert(fabs((double)naive / HW - want) > 2e-6 * want, "input too easy: %.9g, %.9g",
               (double)naive / HW, want);
-    moda_channel_means((moda_map_shape){1, 1, HW, 1}, x, &a);
+    moda_channel_means((moda_map_shape){1, 1, HW, 1, MODA_F32}, x, &a);
     cr_assert(fabs((double)a - want) <= 2e-7 * want, "mean %.9g, not %.9g", (double)a, want);
     free(x);
 }
 
 Test(activation, a_nan_is_seen_in_its_channel_only)
 {
-    const moda_map_shape s = {2, 20, 30, 16};
+    const moda_map_shape s = {2, 20, 30, 16, MODA_F32};
     sample_map m = make(s);
     float a[40];
     m.x[place(s, 1, 17, 29)] = NAN;
@@ -174,7 +177,7 @@ Test(activation, a_nan_is_seen_in_its_channel_only)
 /* What a dead sample's clamped norm sends down, 1/MODA_COSINE_EPS, meets sign(0) = 0. */
 Test(activation, a_huge_gradient_does_not_reach_a_zero_map)
 {
-    const moda_map_shape s = {1, 2, 4, 1};
+    const moda_map_shape s = {1, 2, 4, 1, MODA_F32};
     const float x[8] = {0, -0.0f, 0, 0, 0, 2, -3, 0}, d_a[2] = {INFINITY, 4e12f};
     const float want[8] = {5, 5, 5, 5, 5, 1e12f + 5, -1e12f + 5, 5};
     float d_x[8] = {5, 5, 5, 5, 5, 5, 5, 5};

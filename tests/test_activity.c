@@ -45,9 +45,11 @@ static float *make_maps(moda_map_shape s, double dead, uint8_t *want)
 }
 
 static const moda_map_shape shapes[] = {
-    {3, 16, 49, 16},  {2, 64, 1024, 16}, {5, 24, 9, 8},   {2, 20, 16, 16}, {3, 5, 7, 8},
-    {4, 7, 33, 1},    {2, 3, 1024, 1},   {4, 40, 25, 40}, {3, 6, 4, 6},    {3, 100, 1, 1},
-    {2, 4096, 1, 16}, {3, 84, 1, 84},    {3, 10, 1, 16},  {1, 1, 1, 1},    {1, 17, 8, 17},
+    {3, 16, 49, 16, MODA_F32}, {2, 64, 1024, 16, MODA_F32}, {5, 24, 9, 8, MODA_F32},
+    {2, 20, 16, 16, MODA_F32}, {3, 5, 7, 8, MODA_F32},      {4, 7, 33, 1, MODA_F32},
+    {2, 3, 1024, 1, MODA_F32}, {4, 40, 25, 40, MODA_F32},   {3, 6, 4, 6, MODA_F32},
+    {3, 100, 1, 1, MODA_F32},  {2, 4096, 1, 16, MODA_F32},  {3, 84, 1, 84, MODA_F32},
+    {3, 10, 1, 16, MODA_F32},  {1, 1, 1, 1, MODA_F32},      {1, 17, 8, 17, MODA_F32},
 };
 
 Test(activity, flags_agree_with_the_definition_in_every_layout)
@@ -73,7 +75,7 @@ Test(activity, flags_agree_with_the_definition_in_every_layout)
 /* Every single place must be looked at: a map left too early would miss some of them. */
 Test(activity, one_value_anywhere_is_found)
 {
-    moda_map_shape s = {1, 16, 37, 16};
+    moda_map_shape s = {1, 16, 37, 16, MODA_F32};
     float *x = calloc(size_of(s), sizeof *x);
     uint8_t got[16];
     for (size_t p = 0; p < s.hw; p++)
@@ -101,7 +103,7 @@ Test(activity, instruction_sets_agree_with_the_reference)
     for (int isa = 0; isa <= (int)moda_isa_best(); isa++)
         for (size_t lanes = 1; lanes <= 40; lanes++)
             for (size_t pixels = 1; pixels < 70; pixels += 4) {
-                moda_map_shape s = {1, lanes, pixels, lanes};
+                moda_map_shape s = {1, lanes, pixels, lanes, MODA_F32};
                 uint8_t made[40], want[40], got[40];
                 float *x = make_maps(s, 0.3, made);
                 moda_k_activity_ref(pixels, lanes, x, want);

@@ -100,10 +100,11 @@ static bool is_active(moda_activity_rule rule, moda_map_shape s, const float *x,
     return mean >= rule.threshold * layer && mean > 0;
 }
 
-static const moda_map_shape shapes[] = {{3, 16, 49, 16}, {2, 64, 256, 16}, {5, 24, 9, 8},
-                                        {2, 20, 64, 16}, {3, 5, 7, 8},     {4, 7, 700, 1},
-                                        {4, 40, 25, 40}, {3, 6, 4, 6},     {3, 100, 1, 1},
-                                        {2, 96, 1, 16},  {3, 84, 1, 84},   {3, 10, 1, 16}};
+static const moda_map_shape shapes[] = {
+    {3, 16, 49, 16, MODA_F32}, {2, 64, 256, 16, MODA_F32}, {5, 24, 9, 8, MODA_F32},
+    {2, 20, 64, 16, MODA_F32}, {3, 5, 7, 8, MODA_F32},     {4, 7, 700, 1, MODA_F32},
+    {4, 40, 25, 40, MODA_F32}, {3, 6, 4, 6, MODA_F32},     {3, 100, 1, 1, MODA_F32},
+    {2, 96, 1, 16, MODA_F32},  {3, 84, 1, 84, MODA_F32},   {3, 10, 1, 16, MODA_F32}};
 static const moda_activity_rule rules[] = {
     {MODA_ACTIVITY_ANY, 0},          {MODA_ACTIVITY_AREA, 0.01},
     {MODA_ACTIVITY_AREA, 0.25},      {MODA_ACTIVITY_AREA, 1},
@@ -141,7 +142,7 @@ Test(activity_rule, flags_agree_with_the_definition_in_every_layout)
 /* Exactly at the threshold is active, one value less is not. */
 Test(activity_rule, thresholds_belong_to_the_active)
 {
-    const moda_map_shape s = {1, 3, 100, 1};
+    const moda_map_shape s = {1, 3, 100, 1, MODA_F32};
     const moda_activity_rule area = {MODA_ACTIVITY_AREA, 0.07}, least = {MODA_ACTIVITY_AREA, 1e-9};
     float x[300] = {0}, means[3];
     uint8_t got[3];
@@ -154,7 +155,7 @@ Test(activity_rule, thresholds_belong_to_the_active)
     moda_activity_flags_by(least, s, x, means, got);
     cr_assert(got[0] == 1 && got[1] == 0 && got[2] == 1, "an empty map is never active");
     const moda_activity_rule half = {MODA_ACTIVITY_MAGNITUDE, 0.5};
-    const moda_map_shape features = {2, 4, 1, 4};
+    const moda_map_shape features = {2, 4, 1, 4, MODA_F32};
     const float y[8] = {4, 1, -2, 1, 0, 0, 0, 0}; /* mean 2: at least 1 */
     uint8_t flags[8];
     float scratch[8];
@@ -176,7 +177,7 @@ Test(activity_rule, instruction_sets_agree_with_the_reference)
     for (int isa = 0; isa <= (int)moda_isa_best(); isa++)
         for (size_t lanes = 1; lanes <= 40; lanes++)
             for (size_t pixels = 1; pixels < 600; pixels += pixels < 40 ? 3 : 61) {
-                const moda_map_shape s = {1, lanes, pixels, lanes};
+                const moda_map_shape s = {1, lanes, pixels, lanes, MODA_F32};
                 uint8_t want[40], got[40];
                 float *x = make_maps(s);
                 for (size_t least = 1; least <= pixels + 1; least += 1 + pixels / 4) {

@@ -15,8 +15,10 @@ TestSuite(batchnorm, .timeout = 60);
 
 /* Blocks that divide 16; channels that fill their last block and that do not; one sample, one pixel. */
 static const moda_map_shape shapes[] = {
-    {4, 16, 64, 16}, {3, 20, 9, 16}, {5, 7, 25, 16}, {1, 33, 4, 16}, {6, 16, 1, 16}, {4, 8, 15, 8},
-    {3, 21, 7, 8},   {2, 5, 49, 1},  {7, 3, 1, 1},   {2, 1, 2, 16},  {9, 4, 36, 8},
+    {4, 16, 64, 16, MODA_F32}, {3, 20, 9, 16, MODA_F32}, {5, 7, 25, 16, MODA_F32},
+    {1, 33, 4, 16, MODA_F32},  {6, 16, 1, 16, MODA_F32}, {4, 8, 15, 8, MODA_F32},
+    {3, 21, 7, 8, MODA_F32},   {2, 5, 49, 1, MODA_F32},  {7, 3, 1, 1, MODA_F32},
+    {2, 1, 2, 16, MODA_F32},   {9, 4, 36, 8, MODA_F32},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
@@ -172,7 +174,7 @@ Test(batchnorm, backward_agrees_with_formula)
 
 Test(batchnorm, padding_channels_stay_zero)
 {
-    arrays v = make((moda_map_shape){3, 20, 9, 16}, 7);
+    arrays v = make((moda_map_shape){3, 20, 9, 16, MODA_F32}, 7);
     const moda_batchnorm b = {.map = v.s, .eps = 1e-5f, .relu = true};
     moda_batchnorm_statistics(&b, v.x, v.scratch, v.mean, v.variance);
     moda_batchnorm_forward(&b, v.x, v.scale, v.shift, v.mean, v.variance, v.scratch, v.y, v.a);
@@ -192,7 +194,7 @@ Test(batchnorm, padding_channels_stay_zero)
 
 Test(batchnorm, nan_is_not_hidden_by_relu)
 {
-    arrays v = make((moda_map_shape){2, 16, 32, 16}, 8);
+    arrays v = make((moda_map_shape){2, 16, 32, 16, MODA_F32}, 8);
     const moda_batchnorm b = {.map = v.s, .eps = 1e-5f, .relu = true};
     v.x[at(v.s, 1, 3, 5)] = NAN;
     moda_batchnorm_statistics(&b, v.x, v.scratch, v.mean, v.variance);
@@ -206,7 +208,7 @@ Test(batchnorm, same_bits_for_any_thread_count)
 {
     float *first = NULL, *first_d = NULL;
     for (int threads = 1; threads <= 3; threads++) {
-        arrays v = make((moda_map_shape){13, 37, 49, 16}, 9);
+        arrays v = make((moda_map_shape){13, 37, 49, 16, MODA_F32}, 9);
         const moda_batchnorm b = {.map = v.s, .eps = 1e-5f, .relu = true};
         omp_set_num_threads(threads);
         moda_batchnorm_statistics(&b, v.x, v.scratch, v.mean, v.variance);

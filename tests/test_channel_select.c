@@ -63,8 +63,8 @@ Test(channel_select, every_pair_of_layouts)
         for (size_t b = 0; b < 4; b++)
             for (size_t round = 0; round < 20; round++) {
                 const size_t n = 1 + draw(3), hw = round % 4 ? 1 + draw(30) : 1;
-                moda_map_shape from = {n, 1 + draw(round % 2 ? 50 : 200), hw, blocks[a]};
-                moda_map_shape to = {n, 1 + draw(50), hw, blocks[b]};
+                moda_map_shape from = {n, 1 + draw(round % 2 ? 50 : 200), hw, blocks[a], MODA_F32};
+                moda_map_shape to = {n, 1 + draw(50), hw, blocks[b], MODA_F32};
                 if (!from.block) from.block = from.c;
                 if (!to.block) to.block = to.c;
                 check(from, to);

@@ -62,7 +62,7 @@ static void reorder(moda_map_shape s, int pack, float *plain, float *blocked)
 static moda_modular_terms through_map(const golden_case *c, size_t block, moda_modular_weights w,
                                       float *d_x)
 {
-    const moda_map_shape s = {c->n, c->c, c->hw, block};
+    const moda_map_shape s = {c->n, c->c, c->hw, block, MODA_F32};
     const size_t floats = s.n * ((s.c + block - 1) / block) * block * s.hw;
     float *x = calloc(floats, sizeof *x), *d = calloc(floats, sizeof *d);
     float *plain = malloc(s.n * s.c * s.hw * sizeof *plain);
