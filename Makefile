@@ -83,9 +83,11 @@ MAKEFLAGS += --no-builtin-rules
 
 # ---- targets ----
 
+CIFAR_STUDIES := study-vgg16 study-resnet18 study-mobilenet
+
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests test demo study-lenet5 study-vgg16 bench-peers docs check-docs format check-format install uninstall deps clean help FORCE
+.PHONY: all tests test demo study-lenet5 $(CIFAR_STUDIES) bench-peers docs check-docs format check-format install uninstall deps clean help FORCE
 
 all: $(MODA) $B/libmoda.a $B/libmoda.so
 
@@ -132,9 +134,12 @@ STUDIES := build/studies
 study-lenet5: $(MODA)
 	@bench/study.sh $(abspath $(MODA)) $(STUDIES)/lenet5 lenet5 fashion-mnist $(or $(EPOCHS),20) \
 	    '0,1 0,6 2,4,6 0,3,5,9 1,5,7,8,9 0,1,2,3,4,5,6,7,8' $(OPTIONS)
-study-vgg16: $(MODA)
+study-vgg16:     USUAL_EPOCHS := 8
+study-resnet18:  USUAL_EPOCHS := 6
+study-mobilenet: USUAL_EPOCHS := 15
+$(CIFAR_STUDIES): study-%: $(MODA)
 	@test -n '$(CIFAR10)' || { echo 'moda: give the folder of the binary files: make $@ CIFAR10=DIR' >&2; exit 2; }
-	@bench/study.sh $(abspath $(MODA)) $(STUDIES)/vgg16 vgg16 'cifar10:$(CIFAR10)' $(or $(EPOCHS),8) \
+	@bench/study.sh $(abspath $(MODA)) $(STUDIES)/$* $* 'cifar10:$(CIFAR10)' $(or $(EPOCHS),$(USUAL_EPOCHS)) \
 	    '0,1 3,5 0,2,7,9 1,3,5,7,9 0,1,2,3,4,5,6,7,8' $(OPTIONS)
 bench-peers: $(MODA)
 	@bench/peers/compare.py --moda $(abspath $(MODA)) $(PEERS)
@@ -186,7 +191,8 @@ help:
 	    '  make                build/moda, libmoda.a, libmoda.so; installs missing packages first' \
 	    '  make test           build and run the tests; ONLY="json rng" runs some' \
 	    '  make demo           LeNet-5 on Fashion-MNIST: train, decompose, compose' \
-	    '  make study-lenet5, make study-vgg16 CIFAR10=DIR   the tables of docs/results.md' \
+	    '  make study-lenet5   LeNet-5 on Fashion-MNIST, the tables of docs/results.md' \
+    '  make study-vgg16, study-resnet18, study-mobilenet CIFAR10=DIR   likewise, on CIFAR-10' \
     '  make bench-peers    a training step beside PyTorch; PEERS="--help" for options' \
     '  make install        to PREFIX ($(PREFIX)), below DESTDIR; make uninstall takes it back' \
 	    '  make format         clang-format; make check-format only looks' \
