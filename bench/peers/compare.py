@@ -1,11 +1,15 @@
 #!/usr/bin/python3
 """Compares a training step of moda with PyTorch's: same network, losses, batch and threads.
 
-The programs take turns, A B A B ..., so that a machine that gets slower or faster in between hits
-both alike. A row's time is the median over all rounds of the steps that follow the warm-up.
+A network's runs take turns, program by program, method by method, mode by mode, so that a machine
+that gets slower or faster in between hits all alike. A row's time is the median over all rounds of
+the steps that follow the warm-up.
 
     bench/peers/compare.py
     bench/peers/compare.py --networks vgg16 --methods moda --modes f32,bf16-nhwc --rounds 5
+
+Below the table: what the modular losses cost either program, where both methods were measured, and
+PyTorch's best mode over moda's best, where there is a choice.
 """
 import argparse
 import json
@@ -20,11 +24,13 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 MODES = {  # a mode's options of torch_step.py and of moda train
-    "f32": ([], []),
-    "f32-nhwc": (["--channels-last"], []),
+    "f32": ([], ["--precision", "f32"]),
+    "f32-nhwc": (["--channels-last"], ["--precision", "f32"]),
     "bf16": (["--bf16"], ["--precision", "auto"]),
     "bf16-nhwc": (["--bf16", "--channels-last"], ["--precision", "auto"]),
 }
+# What a mode means on moda's side: it chooses layouts by itself.
+MODA_SAYS = {mode: options[1][1] for mode, options in MODES.items()}
 STEPS = {"lenet5": (300, 50)}  # (steps, of them warm-up) where --steps does not say
 STEPS_ELSE = (10, 3)
 IMAGE_BATCHES = 8  # of made-up images in memory, both programs
@@ -114,41 +120,91 @@ def run_moda(a, network, method, mode, steps):
             "peak_mib": peak, "wall": wall, "threads": a.threads}
 
 
-def measure(a, network, method, mode):
-    """One row of the table, with everything that was measured for it."""
+def measure(a, network):
+    """The rows of one network, with everything that was measured for them. All of them take turns,
+    so that any two can be compared."""
     steps, warmup = STEPS.get(network, STEPS_ELSE)
     if a.steps:
         steps, warmup = a.steps, a.warmup
-    runs = {"torch": [], "moda": []}
+    rows = [{"network": network, "method": method, "mode": mode, "steps": steps, "warmup": warmup,
+             "runs": {"torch": [], "moda": []}} for method in a.methods for mode in a.modes]
     for r in range(a.rounds):
-        for program, start in (("torch", run_torch), ("moda", run_moda)):
-            print(f"{network} {method} {mode}: round {r + 1}/{a.rounds}, {program}",
-                  file=sys.stderr)
-            runs[program].append(start(a, network, method, mode, steps))
-    row = {"network": network, "method": method, "mode": mode, "steps": steps, "warmup": warmup,
-           "runs": runs}
-    for program, results in runs.items():
-        times = [s * 1e3 for r in results for s in r["seconds"][warmup:]]
-        low, middle, high = statistics.quantiles(times, n=4, method="inclusive")
-        row[program] = {"ms": middle, "ms_quartiles": [low, high],
-                        "peak_mib": max(r["peak_mib"] for r in results)}
-    row["ratio"] = row["torch"]["ms"] / row["moda"]["ms"]
-    return row
+        for row in rows:
+            for program, start in (("torch", run_torch), ("moda", run_moda)):
+                print(f"{network} {row['method']} {row['mode']}: round {r + 1}/{a.rounds}, "
+                      f"{program}", file=sys.stderr)
+                row["runs"][program].append(start(a, network, row["method"], row["mode"], steps))
+    for row in rows:
+        for program, results in row["runs"].items():
+            times = [s * 1e3 for r in results for s in r["seconds"][warmup:]]
+            low, middle, high = statistics.quantiles(times, n=4, method="inclusive")
+            row[program] = {"ms": middle, "ms_quartiles": [low, high],
+                            "peak_mib": max(r["peak_mib"] for r in results)}
+        row["ratio"] = row["torch"]["ms"] / row["moda"]["ms"]
+    return rows
+
+
+def aligned(heads, words, lines):
+    """Markdown; the first `words` columns stand left, figures right."""
+    lines = [heads, ["---"] * words + ["---:"] * (len(heads) - words)] + lines
+    width = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+    pad = [str.ljust] * words + [str.rjust] * (len(heads) - words)
+    return "\n".join("| " + " | ".join(f(c, w) for f, c, w in zip(pad, line, width)) + " |"
+                     for line in lines)
 
 
 def table(rows):
-    heads = ["network", "method", "mode", "torch ms (quartiles)", "moda ms (quartiles)", "ratio",
-             "torch peak MiB", "moda peak MiB"]
-    lines = [heads, ["---"] * 3 + ["---:"] * 5]
+    lines = []
     for r in rows:
         ms = ["{:.1f} ({:.1f}-{:.1f})".format(r[p]["ms"], *r[p]["ms_quartiles"])
               for p in ("torch", "moda")]
         lines.append([r["network"], r["method"], r["mode"], *ms, f"{r['ratio']:.2f}",
                       f"{r['torch']['peak_mib']:.0f}", f"{r['moda']['peak_mib']:.0f}"])
-    width = [max(len(line[i]) for line in lines) for i in range(len(heads))]
-    pad = [str.ljust] * 3 + [str.rjust] * 5
-    return "\n".join("| " + " | ".join(f(c, w) for f, c, w in zip(pad, line, width)) + " |"
-                     for line in lines)
+    return aligned(["network", "method", "mode", "torch ms (quartiles)", "moda ms (quartiles)",
+                    "ratio", "torch peak MiB", "moda peak MiB"], 3, lines)
+
+
+def costs_of_modular(rows):
+    """A modular step over a standard one of the same program, where both were measured."""
+    standard = {(r["network"], r["mode"]): r for r in rows if r["method"] == "standard"}
+    found = []
+    for r in rows:
+        s = standard.get((r["network"], r["mode"]))
+        if r["method"] == "moda" and s:
+            found.append({"network": r["network"], "mode": r["mode"],
+                          **{p: r[p]["ms"] / s[p]["ms"] for p in ("torch", "moda")}})
+    return found
+
+
+def best_against_best(rows):
+    """Each program's fastest mode, where more than one was measured."""
+    groups, found = {}, []
+    for r in rows:
+        groups.setdefault((r["network"], r["method"]), []).append(r)
+    for (network, method), group in groups.items():
+        if len(group) < 2:
+            continue
+        best = {"network": network, "method": method}
+        for p in ("torch", "moda"):
+            row = min(group, key=lambda r: r[p]["ms"])
+            best[p] = {"mode": row["mode"], "ms": row[p]["ms"]}
+        best["ratio"] = best["torch"]["ms"] / best["moda"]["ms"]
+        found.append(best)
+    return found
+
+
+def print_ratios(costs, bests):
+    if costs:
+        print("\nmodular step / standard step\n")
+        print(aligned(["network", "mode", "torch", "moda"], 2,
+                      [[c["network"], c["mode"], f"{c['torch']:.3f}", f"{c['moda']:.3f}"]
+                       for c in costs]))
+    if bests:
+        print("\nbest mode of PyTorch / best mode of moda\n")
+        print(aligned(["network", "method", "torch's", "moda's", "torch ms", "moda ms", "ratio"], 4,
+                      [[b["network"], b["method"], b["torch"]["mode"], MODA_SAYS[b["moda"]["mode"]],
+                        f"{b['torch']['ms']:.1f}", f"{b['moda']['ms']:.1f}", f"{b['ratio']:.2f}"]
+                       for b in bests]))
 
 
 def write_json(path, value):
@@ -176,7 +232,9 @@ def arguments():
                                 epilog="example: bench/peers/compare.py --networks vgg16 "
                                        "--modes f32,bf16-nhwc --rounds 5 --json peers.json")
     words = lambda text: text.split(",")
-    p.add_argument("--networks", type=words, default=["lenet5", "vgg16"], metavar="LIST")
+    p.add_argument("--networks", type=words, metavar="LIST",
+                   default=["lenet5", "vgg16", "resnet18", "mobilenet"],
+                   help="of those of torch_networks.py (lenet5,vgg16,resnet18,mobilenet)")
     p.add_argument("--methods", type=words, default=["standard", "moda"], metavar="LIST")
     p.add_argument("--modes", type=words, default=["f32"], metavar="LIST",
                    help="of " + ",".join(MODES))
@@ -216,14 +274,17 @@ def main():
     try:
         if not os.access(a.moda, os.X_OK):
             raise Failed(f"{a.moda}: not there or not a program: run make first")
-        rows = [measure(a, n, m, mode) for n in a.networks for m in a.methods for mode in a.modes]
+        rows = [row for network in a.networks for row in measure(a, network)]
         print(f"{cpu_name()}, {a.threads} threads, batch {a.batch}, PyTorch "
               f"{rows[0]['runs']['torch'][0]['version']}; ratio = torch ms / moda ms\n")
         print(table(rows))
+        costs, bests = costs_of_modular(rows), best_against_best(rows)
+        print_ratios(costs, bests)
         if a.json:
             write_json(a.json, {"cpu": cpu_name(), "threads": a.threads, "batch": a.batch,
                                 "rounds": a.rounds, "load": [load, os.getloadavg()[0]],
-                                "rows": rows})
+                                "rows": rows, "modular_over_standard": costs,
+                                "best_over_best": bests})
     except (Failed, OSError, ValueError, KeyError) as e:
         print(f"compare.py: {e}", file=sys.stderr)
         return 1
