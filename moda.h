@@ -71,6 +71,7 @@
 #include "decompose/widen.h"
 
 #include "bench/infer.h"
+#include "bench/kernels.h"
 #include "bench/report.h"
 #include "bench/timing.h"
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LEAST_PASSES = 3, MOST_PASSES = 100000, WARM_PASSES = 3 };
+enum { LEAST_PASSES = 3, WARM_PASSES = 3 };
 #define WARM_SHARE 0.2 /* of a round's time goes to warming up: clocks, caches, pages */
 
 /* Normal numbers as a normalised image has them; a prime period, so that no two channels look alike. */
@@ -18,19 +18,9 @@ static void make_input(float *x, size_t n)
         x[i] = i < PERIOD ? (float)moda_rng_normal(rng, i) : x[i - PERIOD];
 }
 
-static moda_status passes(moda_executor *executor, double seconds, size_t least, moda_timings *t)
+static moda_status pass(void *executor)
 {
-    moda_status st = MODA_OK;
-    const double start = moda_seconds();
-    double now = start;
-    for (size_t n = 0; n < MOST_PASSES && (n < least || now - start < seconds); n++) {
-        const double before = moda_seconds();
-        MODA_TRY(moda_executor_forward(executor));
-        now = moda_seconds();
-        if (t) MODA_TRY(moda_timings_add(t, now - before));
-    }
-out:
-    return st;
+    return moda_executor_forward(executor);
 }
 
 /* Made for one round and destroyed again: a dozen networks' memory need not fit at once. */
@@ -43,8 +33,9 @@ static moda_status measure(const moda_infer_subject *s, size_t batch, double sec
     MODA_TRY(moda_runner_create(s->model, batch, NULL, NULL, &runner));
     moda_executor *executor = moda_runner_executor(runner);
     make_input(moda_executor_input(executor), batch * in.c * in.h * in.w);
-    MODA_TRY(passes(executor, seconds * WARM_SHARE, WARM_PASSES, NULL));
-    MODA_TRY(passes(executor, seconds, LEAST_PASSES, timings));
+    const moda_timed passes = {pass, NULL, executor};
+    MODA_TRY(moda_timings_repeat(passes, seconds * WARM_SHARE, WARM_PASSES, NULL));
+    MODA_TRY(moda_timings_repeat(passes, seconds, LEAST_PASSES, timings));
 out:
     moda_runner_destroy(runner);
     return st;

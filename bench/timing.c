@@ -1,4 +1,5 @@
 #include "bench/timing.h"
+#include "base/progress.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,23 @@ moda_status moda_timings_add(moda_timings *t, double seconds)
         t->seconds = grown, t->capacity = capacity;
     }
     t->seconds[t->n++] = seconds;
+out:
+    return st;
+}
+
+moda_status moda_timings_repeat(moda_timed what, double seconds, size_t least, moda_timings *t)
+{
+    enum { MOST = 100000 };
+    moda_status st = MODA_OK;
+    const double start = moda_seconds();
+    double now = start;
+    for (size_t n = 0; n < MOST && (n < least || now - start < seconds); n++) {
+        if (what.before) what.before(what.state);
+        const double before = moda_seconds();
+        MODA_TRY(what.call(what.state));
+        now = moda_seconds();
+        if (t) MODA_TRY(moda_timings_add(t, now - before));
+    }
 out:
     return st;
 }

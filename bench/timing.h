@@ -18,6 +18,18 @@ typedef struct moda_timing_summary {
 } moda_timing_summary;
 
 MODA_MUST_USE moda_status moda_timings_add(moda_timings *timings, double seconds);
+
+/* Something to be timed. */
+typedef struct moda_timed {
+    moda_status (*call)(void *state);
+    void (*before)(void *state); /* each call, not timed; may be NULL */
+    void *state;
+} moda_timed;
+
+/* Calls until `seconds` are over, at least `least` times and at most 100,000 times; each call is one
+ * timing. timings NULL: only to warm up. Fails as the call, or MODA_ERR_NOMEM. */
+MODA_MUST_USE moda_status moda_timings_repeat(moda_timed what, double seconds, size_t least,
+                                              moda_timings *timings);
 /* Quantiles are interpolated between neighbours. Fails: MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_timings_summarise(const moda_timings *timings,
                                                  moda_timing_summary *summary);

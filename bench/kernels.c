@@ -1,0 +1,157 @@
+/* bench/kernels.c - measuring the cases of a suite. */
+#include "bench/kernels.h"
+#include "base/progress.h"
+#include "engine/peak.h"
+#include "numa/memory.h"
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LEAST_CALLS = 3, WARM_CALLS = 2 };
+#define WARM_SHARE    0.2 /* of a round's time goes to warming up: clocks, caches, pages */
+#define LIMIT_SECONDS 0.1 /* a round, for each of the two limits */
+#define WASH_BYTES    ((size_t)256 << 20) /* more than the caches of the cores that we run on */
+
+/* ---- cases ---- */
+
+static moda_status check_sizes(const moda_kernel_suite *s, const size_t *sizes)
+{
+    moda_status st = MODA_OK;
+    for (size_t i = 0; i < s->size_count; i++)
+        MODA_CHECK(sizes[i] > 0 && sizes[i] <= s->sizes[i].most, MODA_ERR_ARG,
+                   "--%s %zu: must be from 1 to %zu", s->sizes[i].option, sizes[i],
+                   s->sizes[i].most);
+out:
+    return st;
+}
+
+static moda_status check_memory(const moda_kernel_suite *s, const moda_kernel_case *c)
+{
+    moda_status st = MODA_OK;
+    const double bytes = c->work.operands + c->work.scratch, gib = 1 << 30;
+    const double there = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    MODA_CHECK(bytes < there, MODA_ERR_ARG,
+               "%s needs %.1f GiB with --%s %zu, this machine has %.1f: use smaller sizes",
+               c->kernel->name, bytes / gib, s->sizes[0].option, c->sizes[0], there / gib);
+out:
+    return st;
+}
+
+moda_status moda_kernel_bench_add(moda_kernel_bench *b, const size_t *sizes)
+{
+    moda_status st = MODA_OK;
+    const moda_kernel_suite *s = b->suite;
+    MODA_TRY(check_sizes(s, sizes));
+    if (b->count + s->kernel_count > b->capacity) {
+        const size_t capacity = 2 * (b->count + s->kernel_count);
+        moda_kernel_case *grown = realloc(b->cases, capacity * sizeof *grown);
+        MODA_CHECK(grown, MODA_ERR_NOMEM, "out of memory: %zu cases", capacity);
+        b->cases = grown, b->capacity = capacity;
+    }
+    for (size_t k = 0; k < s->kernel_count; k++) {
+        moda_kernel_case c = {.kernel = &s->kernels[k]};
+        memcpy(c.sizes, sizes, s->size_count * sizeof *sizes);
+        c.work = c.kernel->work(sizes);
+        MODA_TRY(check_memory(s, &c));
+        b->cases[b->count++] = c;
+    }
+out:
+    return st;
+}
+
+void moda_kernel_bench_free(moda_kernel_bench *b)
+{
+    if (!b) return;
+    for (size_t i = 0; i < b->count; i++) moda_timings_free(&b->cases[i].timings);
+    free(b->cases);
+    *b = (moda_kernel_bench){0};
+}
+
+double moda_kernel_bound(const moda_kernel_bench *b, const moda_kernel_case *c, bool *compute)
+{
+    const double operations = c->work.flops / b->peak_flops;
+    const double traffic = c->work.bytes / b->peak_bandwidth;
+    *compute = operations > traffic;
+    return *compute ? operations : traffic;
+}
+
+/* ---- running ---- */
+
+/* What a timed call sees: the operands, and a block that pushes them out of the caches. */
+typedef struct subject {
+    const moda_kernel *kernel;
+    void *operands;
+    const float *wash; /* [WASH_BYTES] */
+    float sum;         /* of wash, so that its reading is not optimised away */
+} subject;
+
+static moda_status call(void *state)
+{
+    subject *s = state;
+    return s->kernel->call(s->operands);
+}
+
+/* Reads only: lines that were written would have to be written back during the call. */
+static void wash(void *state)
+{
+    subject *s = state;
+    float sum = 0;
+#pragma omp parallel for schedule(static) reduction(+ : sum)
+    for (size_t i = 0; i < WASH_BYTES / sizeof *s->wash; i += 16) sum += s->wash[i];
+    s->sum += sum;
+}
+
+/* Operands are made for one round and destroyed again: all cases together need not fit. */
+static moda_status measure(const moda_kernel_bench *b, moda_kernel_case *c, const float *block)
+{
+    moda_status st = MODA_OK;
+    const double seconds = b->seconds / (double)b->rounds;
+    subject s = {.kernel = c->kernel, .wash = block};
+    const moda_timed timed = {call, block ? wash : NULL, &s};
+    MODA_TRY(c->kernel->create(c->sizes, &s.operands));
+    MODA_TRY(moda_timings_repeat(timed, seconds * WARM_SHARE, WARM_CALLS, NULL));
+    MODA_TRY(moda_timings_repeat(timed, seconds, LEAST_CALLS, &c->timings));
+out:
+    c->kernel->destroy(s.operands);
+    return st;
+}
+
+/* A limit is the best that any round saw. */
+static moda_status measure_limits(moda_kernel_bench *b)
+{
+    moda_status st = MODA_OK;
+    double flops, bandwidth;
+    MODA_TRY(moda_peak_flops(LIMIT_SECONDS, &flops));
+    MODA_TRY(moda_peak_bandwidth(LIMIT_SECONDS, &bandwidth));
+    if (flops > b->peak_flops) b->peak_flops = flops;
+    if (bandwidth > b->peak_bandwidth) b->peak_bandwidth = bandwidth;
+out:
+    return st;
+}
+
+moda_status moda_kernel_bench_run(moda_kernel_bench *b)
+{
+    moda_status st = MODA_OK;
+    void *block = NULL;
+    size_t done = 0;
+    moda_progress progress;
+    moda_progress_begin(&progress, b->suite->name, "runs", b->rounds * b->count);
+    b->peak_flops = b->peak_bandwidth = 0;
+    if (b->cold) {
+        MODA_TRY(moda_memory_create(WASH_BYTES, "emptying the caches", &block));
+        memset(block, 0, WASH_BYTES); /* pages of its own: untouched ones would all be one */
+    }
+    for (size_t round = 0; round < b->rounds; round++) {
+        MODA_TRY(measure_limits(b));
+        for (size_t i = 0; i < b->count; i++) {
+            MODA_TRY(measure(b, &b->cases[i], block));
+            moda_progress_update(&progress, ++done, b->cases[i].kernel->name);
+        }
+    }
+    for (size_t i = 0; i < b->count; i++)
+        MODA_TRY(moda_timings_summarise(&b->cases[i].timings, &b->cases[i].time));
+out:
+    moda_progress_end(&progress);
+    moda_memory_destroy(block, WASH_BYTES);
+    return st;
+}

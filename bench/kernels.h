@@ -1,0 +1,91 @@
+/* bench/kernels.h - the speed of single kernels, each held against what bounds it.
+ *
+ * A suite is a handful of kernels that do one job, and the sizes that they are measured at. A call's
+ * bound is the time that it needs at the least: its bytes at the machine's bandwidth, or its
+ * floating-point operations at the machine's peak (engine/peak.h), whichever takes longer. Cases take
+ * turns in rounds, so that a machine that gets slower or faster in between hits all of them alike.
+ * docs/benchmarks.md. */
+#ifndef MODA_BENCH_KERNELS_H
+#define MODA_BENCH_KERNELS_H
+
+#include "base/json.h"
+#include "base/status.h"
+#include "bench/timing.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { MODA_KERNEL_SIZES = 4 }; /* of a case, at most */
+
+/* What one call does. Doubles: no product of sizes overflows. */
+typedef struct moda_kernel_work {
+    double flops;    /* additions and multiplications */
+    double bytes;    /* that must move when nothing is in cache: each operand once */
+    double operands; /* bytes of what goes in and comes out */
+    double scratch;  /* bytes that the kernel needs beside them */
+} moda_kernel_work;
+
+typedef struct moda_kernel {
+    const char *name;
+    moda_kernel_work (*work)(const size_t *sizes);
+    /* Operands with values in them; destroy() takes NULL. */
+    moda_status (*create)(const size_t *sizes, void **operands);
+    moda_status (*call)(void *operands);
+    void (*destroy)(void *operands);
+} moda_kernel;
+
+/* A size: a column of the tables, a list option on the command line. */
+typedef struct moda_kernel_size {
+    const char *name;   /* "batch" */
+    const char *option; /* "batch-size" */
+    const char *help;
+    const char *usual; /* "32,64": without the option */
+    size_t most;
+} moda_kernel_size;
+
+typedef struct moda_kernel_suite {
+    const char *name; /* "similarity" */
+    moda_kernel_size sizes[MODA_KERNEL_SIZES];
+    size_t size_count;
+    const moda_kernel *kernels; /* [kernel_count] */
+    size_t kernel_count;
+} moda_kernel_suite;
+
+extern const moda_kernel_suite moda_similarity_suite, moda_frequency_suite, moda_optimizer_suite;
+
+typedef struct moda_kernel_case {
+    const moda_kernel *kernel;
+    size_t sizes[MODA_KERNEL_SIZES];
+    moda_kernel_work work;
+    moda_timings timings;
+    moda_timing_summary time; /* after the run */
+} moda_kernel_case;
+
+typedef struct moda_kernel_bench {
+    const moda_kernel_suite *suite;
+    bool cold;      /* each call finds its operands in memory, not in cache */
+    double seconds; /* per case, all rounds together */
+    size_t rounds;
+    moda_kernel_case *cases;
+    size_t count, capacity;
+    double peak_flops, peak_bandwidth; /* per second; after the run */
+} moda_kernel_bench;
+
+/* A case per kernel of the suite, at sizes [size_count]. Fails: MODA_ERR_ARG (a size is 0 or above
+ * its limit, or the case does not fit into this machine's memory), MODA_ERR_NOMEM. */
+MODA_MUST_USE moda_status moda_kernel_bench_add(moda_kernel_bench *bench, const size_t *sizes);
+/* Measures limits and cases, each case three times a round at least. Shows progress. */
+MODA_MUST_USE moda_status moda_kernel_bench_run(moda_kernel_bench *bench);
+void moda_kernel_bench_free(moda_kernel_bench *bench); /* zeroed struct is fine */
+
+/* Seconds that a call needs at the least; *compute: whether operations, not bytes, say so. */
+double moda_kernel_bound(const moda_kernel_bench *bench, const moda_kernel_case *c, bool *compute);
+
+/* A table on stdout. */
+void moda_kernel_bench_print(const moda_kernel_bench *bench);
+/* New reference. */
+MODA_MUST_USE moda_status moda_kernel_bench_json(const moda_kernel_bench *bench, json_t **json);
+/* A row per case. */
+MODA_MUST_USE moda_status moda_kernel_bench_write_csv(const moda_kernel_bench *bench,
+                                                      const char *path);
+
+#endif
