@@ -106,8 +106,9 @@ static void gram_group(const gram *g, size_t first, size_t end)
 {
     const size_t size = g->d * MODA_PANEL;
     for (size_t q = first; q < g->panels; q++) {
-        float tiles[GROUP][TILE] = {0};
+        float tiles[GROUP][TILE];
         const size_t stop = least(end, q + 1);
+        memset(tiles, 0, (stop - first) * sizeof *tiles); /* all: longer than a short tile */
         for (size_t f = 0; f < g->d; f += DEPTH)
             for (size_t p = first; p < stop; p++)
                 g->kernels->pair_tile(least(DEPTH, g->d - f), g->packed + p * size + f * MODA_PANEL,
