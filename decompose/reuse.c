@@ -98,8 +98,9 @@ static size_t images_at_once(const moda_reuse_work *w)
     double floats = 0;
     for (size_t s = 0; s <= w->segments.count; s++) {
         const moda_shape shape = net->layers[w->segments.cut[s]].shape;
-        floats +=
-            ((double)shape.c + 16) * (double)shape.h * (double)shape.w; /* decompose/widen.h */
+        const bool joint = s > 0 && moda_segment_by_channel(net, &w->segments, s - 1);
+        const double channels = (double)shape.c + 16; /* decompose/widen.h */
+        floats += (joint ? 2 : 1) * channels * (double)shape.h * (double)shape.w;
     }
     const double n = (double)MODA_REUSE_BYTES / sizeof(float) / floats;
     return n < 1 ? 1 : (size_t)n;

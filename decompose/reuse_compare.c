@@ -1,6 +1,6 @@
 /* decompose/reuse_compare.c - the networks to compare composed ones with, restricted to each
  * sub-task's classes; and the figures of all sub-tasks together. */
-#include "decompose/reuse_internal.h"
+#include "decompose/reuse_steps.h"
 #include "engine/evaluate.h"
 #include <math.h>
 #include <stdlib.h>
@@ -121,24 +121,26 @@ static moda_reuse_mean of_row(const moda_reuse *r, const moda_reuse_row *row)
 
 /* Counts what moda_reuse_compose_all() does, for the whole plan: what came out of a journal was saved
  * by an earlier run, not by sharing. */
-static void count_sharing(const moda_reuse_work *w, moda_reuse_sharing *sharing)
+static moda_status count_sharing(const moda_reuse_work *w, moda_reuse_sharing *sharing)
 {
+    moda_status st = MODA_OK;
     const moda_reuse_plan *plan = w->plan;
+    moda_reuse_steps *steps = NULL;
     for (size_t p = 0; p < w->part_count; p++) {
-        size_t shared = 0;
-        for (size_t i = 0; i < plan->count; i++) {
-            const size_t t = plan->order[i];
-            moda_reuse_plan_step(plan, i, &shared);
-            if (!moda_reuse_has(w, t, &w->parts[p])) continue;
-            for (size_t s = 0; s < plan->depth; s++) {
-                const double flops =
-                    (double)plan->segment_flops[t * plan->depth + s] * (double)w->parts[p].count;
-                sharing->segments_plain++, sharing->flops_plain += flops;
-                if (s >= shared) sharing->segments++, sharing->flops += flops;
-            }
-            shared = plan->depth;
-        }
+        const double images = (double)w->parts[p].count;
+        MODA_TRY(moda_reuse_steps_create(w, p, true, &steps));
+        sharing->segments += steps->segments;
+        sharing->segments_plain += steps->list_count * plan->depth;
+        sharing->flops += steps->flops * images;
+        for (size_t i = 0; i < steps->list_count; i++)
+            for (size_t s = 0; s < plan->depth; s++)
+                sharing->flops_plain +=
+                    plan->segment_flops[steps->list[i] * plan->depth + s] * images;
+        moda_reuse_steps_destroy(steps);
+        steps = NULL;
     }
+out:
+    return st;
 }
 
 moda_status moda_reuse_summarise(const moda_reuse_work *w, moda_reuse *r)
@@ -160,7 +162,7 @@ moda_status moda_reuse_summarise(const moda_reuse_work *w, moda_reuse *r)
         add(&r->by_size, &r->sizes[i]);
     }
     divide(&r->by_size, r->size_count);
-    count_sharing(w, &r->sharing);
+    MODA_TRY(count_sharing(w, &r->sharing));
 out:
     return st;
 }

@@ -1,13 +1,13 @@
-/* decompose/reuse_plan.h - in which order sub-tasks run so that they share what they have in common.
+/* decompose/reuse_plan.h - what sub-tasks keep, and in which order they share most of it.
  *
  * What the network of a sub-task computes up to a cut depends on the channels that it keeps up to
  * there, and on nothing else. Sorted by what they keep, segment after segment, sub-tasks that begin
- * alike stand side by side: as in a tree walked depth first, each keeps the results of the segments
- * that it has in common with the one before, and runs the others. */
+ * alike stand side by side: the leaves of a tree, which decompose/reuse_steps.h walks. */
 #ifndef MODA_DECOMPOSE_REUSE_PLAN_H
 #define MODA_DECOMPOSE_REUSE_PLAN_H
 
 #include "base/status.h"
+#include "decompose/kept.h"
 #include "decompose/masks.h"
 #include "decompose/segments.h"
 #include "decompose/subtasks.h"
@@ -21,8 +21,12 @@ typedef struct moda_reuse_plan {
     size_t *common; /* [count] first segments that order[i] keeps as order[i-1] does; [0] is 0 */
     /* Per sub-task, of the composed network. */
     size_t *parameters;
-    uint64_t *flops;         /* whole */
-    uint64_t *segment_flops; /* [count,depth] */
+    uint64_t *flops;       /* whole */
+    double *segment_flops; /* [count,depth] */
+    /* Channels that are kept, idle ones too: bit c of layer i of sub-task t is in
+     * bits[t*words + at[i] + c/64]. */
+    size_t words, *at; /* [layers+1] */
+    uint64_t *bits;    /* [count,words] */
 } moda_reuse_plan;
 
 /* net and masks are the model's own, segments are cuts of net and of wide, the network that is composed
@@ -36,12 +40,16 @@ MODA_MUST_USE moda_status moda_reuse_plan_create(const moda_net *net, const moda
                                                  moda_reuse_plan **plan);
 void moda_reuse_plan_destroy(moda_reuse_plan *plan);
 
-/* Walking the sub-tasks of one class: *shared := segments that sub-task order[i] has in common with
- * the last one that was visited. Start with *shared = 0; call for every i in order, visited or
- * not, and set *shared = plan->depth after each visit. */
-static inline void moda_reuse_plan_step(const moda_reuse_plan *plan, size_t i, size_t *shared)
+/* Bits of the channels that sub-task t keeps of a layer. */
+static inline const uint64_t *moda_reuse_plan_bits(const moda_reuse_plan *plan, size_t t,
+                                                   size_t layer)
 {
-    if (plan->common[i] < *shared) *shared = plan->common[i];
+    return plan->bits + t * plan->words + plan->at[layer];
 }
+
+/* Multiply-adds per image of segment s of net, of which kept is kept, or of the widened network's
+ * kept without its idle channels. */
+double moda_reuse_segment_flops(const moda_net *net, const moda_segments *segments,
+                                const moda_kept *kept, size_t s);
 
 #endif

@@ -1,4 +1,5 @@
 #include "decompose/segments.h"
+#include "decompose/kept.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,17 @@ moda_status moda_segments_in(const moda_net *net, const moda_segments *segments,
 out:
     if (st != MODA_OK) moda_segments_free(result);
     return st;
+}
+
+bool moda_segment_by_channel(const moda_net *net, const moda_segments *segments, size_t s)
+{
+    for (size_t i = segments->cut[s] + 1; i <= segments->cut[s + 1]; i++) {
+        const moda_layer *l = &net->layers[i];
+        const bool mixes = l->kind == MODA_LAYER_CONV && !moda_kept_depthwise(net, i);
+        if (l->kind == MODA_LAYER_LINEAR || l->kind == MODA_LAYER_SELECT) return false;
+        if (mixes && l->input[0] != segments->cut[s]) return false;
+    }
+    return true;
 }
 
 void moda_segments_free(moda_segments *segments)

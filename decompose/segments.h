@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "engine/net.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct moda_segments {
@@ -23,6 +24,11 @@ MODA_MUST_USE moda_status moda_segments_find(const moda_net *net, moda_segments 
 MODA_MUST_USE moda_status moda_segments_in(const moda_net *net, const moda_segments *segments,
                                            const moda_net *composed, moda_segments *result);
 void moda_segments_free(moda_segments *segments); /* zeroed struct is fine */
+
+/* True if what segment s computes for one channel does not depend on which others it computes: its
+ * weights, if any, are convolutions of what it reads. Not said of linear layers: which sums a matrix
+ * product splits between threads depends on its size, so their last bits would differ. */
+bool moda_segment_by_channel(const moda_net *net, const moda_segments *segments, size_t s);
 
 /* Layers from+1 .. to as a network of their own, whose input has the shape of layer from. It need not
  * end in logits. */

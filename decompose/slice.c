@@ -24,7 +24,9 @@ static void gather(const float *from, const moda_channels *out, const moda_chann
     }
 }
 
-static moda_status slice_weights(const moda_model *model, const moda_kept *kept, moda_model *module)
+/* Of layers first .. last. */
+static moda_status slice_weights(const moda_model *model, const moda_kept *kept, size_t first,
+                                 size_t last, moda_model *module)
 {
     moda_status st = MODA_OK;
     const moda_parameter_list *whole = &model->parameters, *part = &module->parameters;
@@ -33,6 +35,7 @@ static moda_status slice_weights(const moda_model *model, const moda_kept *kept,
                whole->count);
     for (size_t i = 0; i < whole->count; i++) {
         const moda_parameter *p = &whole->items[i], *q = &part->items[i];
+        if (p->layer < first || p->layer > last) continue;
         bool matrix = p->rank > 1;
         const moda_channels *out = &kept->out[p->layer], *in = matrix ? kept->in[p->layer] : NULL;
         size_t run = matrix ? moda_kept_run(model->net, p->layer) : 1;
@@ -100,15 +103,27 @@ out:
     return st;
 }
 
-moda_status moda_slice(const moda_model *model, const moda_kept *kept, double tau,
-                       moda_model **result)
+moda_status moda_slice_part(const moda_model *model, const moda_kept *kept, size_t first,
+                            size_t last, moda_model **result)
 {
     moda_status st = MODA_OK;
     moda_net *net = NULL;
     moda_model *module = NULL;
     MODA_TRY(moda_slice_net(model->net, kept, &net));
     MODA_TRY(moda_model_create(net, &module)); /* takes the net, also when it fails */
-    MODA_TRY(slice_weights(model, kept, module));
+    MODA_TRY(slice_weights(model, kept, first, last, module));
+    *result = module, module = NULL;
+out:
+    moda_model_destroy(module);
+    return st;
+}
+
+moda_status moda_slice(const moda_model *model, const moda_kept *kept, double tau,
+                       moda_model **result)
+{
+    moda_status st = MODA_OK;
+    moda_model *module = NULL;
+    MODA_TRY(moda_slice_part(model, kept, 0, model->net->layer_count - 1, &module));
     MODA_TRY(name_classes(model, &kept->out[model->net->layer_count - 1], module));
     memcpy(module->mean, model->mean, sizeof module->mean);
     memcpy(module->std, model->std, sizeof module->std);

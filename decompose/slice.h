@@ -19,5 +19,9 @@
  * network that can be printed and parsed). Costs the module's bytes. */
 MODA_MUST_USE moda_status moda_slice(const moda_model *model, const moda_kept *kept, double tau,
                                      moda_model **module);
+/* The same for running layers first .. last of model->net alone: no other layer's weights are copied,
+ * the memory they would need is not touched, and nothing is said in metadata. */
+MODA_MUST_USE moda_status moda_slice_part(const moda_model *model, const moda_kept *kept,
+                                          size_t first, size_t last, moda_model **module);
 
 #endif

@@ -241,3 +241,39 @@ Test(reuse, equal_masks_share_everything)
     moda_reuse_destroy(r);
     reuse_discard(&s);
 }
+
+/* Sub-tasks that part in a convolution alone: each class runs it once for all of them, and what follows
+ * once for every set of channels that any of them keeps. */
+Test(reuse, a_layer_in_which_sub_tasks_part_runs_once)
+{
+    reuse_subject s;
+    reuse_lenet(&s, 60, 0);
+    const moda_class_tables *t = &s.masks->shape;
+    uint8_t *rows = s.masks->values + t->offset[1];
+    const size_t units = t->units[1];
+    for (size_t l = 2; l < t->layers; l++)
+        for (size_t c = 1; c < t->classes; c++)
+            memcpy(s.masks->values + t->offset[l] + c * t->units[l], s.masks->values + t->offset[l],
+                   t->units[l]);
+    size_t want = 0;
+    for (uint32_t k = 0; k < 10; k++) {
+        uint64_t sets[512];
+        size_t distinct = 0;
+        for (uint32_t task = 1u << k, n = 0; n < 1024; n++) {
+            uint64_t bits = 0;
+            size_t i = 0;
+            if ((n & task) == 0 || n == task) continue;
+            for (size_t c = 0; c < 10; c++)
+                for (size_t u = 0; (n >> c & 1) && u < units; u++)
+                    bits |= (uint64_t)(rows[c * units + u] != 0) << u;
+            while (i < distinct && sets[i] != bits) i++;
+            if (i == distinct) sets[distinct++] = bits;
+        }
+        cr_assert(gt(sz, distinct, 2), "class %u", k);
+        want += 2 + 3 * distinct;
+    }
+    moda_reuse *r = reuse_run(&s);
+    cr_assert(eq(sz, r->sharing.segments, want));
+    moda_reuse_destroy(r);
+    reuse_discard(&s);
+}

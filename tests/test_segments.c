@@ -2,6 +2,7 @@
 #include "base/rng.h"
 #include "decompose/pieces.h"
 #include "decompose/segments.h"
+#include "decompose/slice.h"
 #include "decompose/widen.h"
 #include "tests/plain.h"
 #include "tests/random_graph.h"
@@ -163,5 +164,124 @@ Test(segments, kept_channels_are_rounded_up_with_idle_ones)
     moda_kept_destroy(kept);
     moda_masks_destroy(masks);
     moda_model_destroy(wide);
+    moda_model_destroy(model);
+}
+
+/* ---- channels that are computed together ---- */
+
+/* Convolutions of many kinds. */
+static const char kinds[] =
+    "[conv];name=a;outputs=64;kernel=3;padding=1;[batchnorm];name=an;[relu];name=ar;"
+    "[conv];name=b;outputs=80;kernel=3;padding=1;[relu];name=br;[maxpool];name=bp;kernel=2;stride="
+    "2;"
+    "[conv];name=c;outputs=80;kernel=3;stride=2;padding=1;[batchnorm];name=cn;[relu];name=cr;"
+    "[conv];name=d;outputs=112;kernel=1;bias=no;[batchnorm];name=dn;[relu];name=dr;"
+    "[conv];name=e;outputs=96;kernel=5;padding=2;[relu];name=er;"
+    "[conv];name=f;outputs=64;kernel=3;[relu];name=fr;[linear];name=g;outputs=5";
+
+/* keep[l] [units]: a multiple of 16 of the channels that `of` keeps (NULL: of all). */
+static uint8_t *draw_blocks(random_source *source, size_t units, const uint8_t *of)
+{
+    uint8_t *keep = calloc(units, 1);
+    size_t most = 0;
+    for (size_t u = 0; u < units; u++) most += !of || of[u];
+    for (size_t left = 16 * (1 + random_below(source, most / 16)); left > 0;) {
+        const size_t u = random_below(source, units);
+        if (keep[u] || (of && !of[u])) continue;
+        keep[u] = 1, left--;
+    }
+    return keep;
+}
+
+/* Runs segment s of what is kept on x; *set is what is kept of its result. */
+static float *run_kept(const moda_model *model, const moda_segments *segments, uint8_t **keep,
+                       size_t s, size_t n, const float *x, moda_channels *set)
+{
+    const size_t classes[] = {0, 1, 2, 3, 4};
+    moda_kept *kept = NULL;
+    moda_model *part = NULL;
+    moda_segments cuts = {0};
+    moda_pieces *pieces = NULL;
+    must(moda_kept_create(model->net, (const uint8_t *const *)keep, classes, 5, &kept));
+    must(moda_slice_part(model, kept, segments->cut[s] + 1, segments->cut[s + 1], &part));
+    must(moda_segments_in(model->net, segments, part->net, &cuts));
+    must(moda_pieces_create(2, 0, &pieces));
+    const moda_shape shape = part->net->layers[cuts.cut[s + 1]].shape;
+    float *y = calloc(n * shape.c * shape.h * shape.w, sizeof *y);
+    must(moda_pieces_run(pieces, part, cuts.cut[s], cuts.cut[s + 1], n, x, y));
+    must(moda_channels_from_mask(kept->out[segments->cut[s + 1]].of, keep[s], set));
+    cr_assert(eq(sz, set->count, shape.c));
+    moda_pieces_destroy(pieces);
+    moda_segments_free(&cuts);
+    moda_model_destroy(part);
+    moda_kept_destroy(kept);
+    return y;
+}
+
+/* Channel blocks of 16, as executors pass them on. */
+static float at(const float *y, size_t channels, size_t hw, size_t image, size_t c, size_t p)
+{
+    return y[((image * channels / 16 + c / 16) * hw + p) * 16 + c % 16];
+}
+
+/* Segment s for many channels, and for some of them alone. */
+static void check_together(const moda_model *model, const moda_segments *segments,
+                           random_source *source, size_t s)
+{
+    enum { N = 3 };
+    const moda_net *net = model->net;
+    const size_t hw =
+        net->layers[segments->cut[s + 1]].shape.h * net->layers[segments->cut[s + 1]].shape.w;
+    uint8_t *keep[8] = {0}, *all;
+    moda_channels many = {0}, few = {0};
+    const moda_shape in = net->layers[segments->cut[s]].shape;
+    float *x = small_values(N * in.c * in.h * in.w, s + 9);
+    for (size_t l = 0; l < net->tracked_count; l++)
+        keep[l] = draw_blocks(source, net->layers[net->tracked[l]].shape.c, NULL);
+    float *together = run_kept(model, segments, keep, s, N, x, &many);
+    all = keep[s], keep[s] = draw_blocks(source, many.of, all);
+    float *alone = run_kept(model, segments, keep, s, N, x, &few);
+    size_t values = 0;
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 0, k = 0; j < few.count; j++) {
+            while (many.index[k] != few.index[j]) k++;
+            for (size_t p = 0; p < hw; p++) {
+                const float got = at(together, many.count, hw, i, k, p);
+                const float want = at(alone, few.count, hw, i, j, p);
+                cr_assert(memcmp(&got, &want, sizeof got) == 0,
+                          "segment %zu, channel %u of %zu, %zu: %.9g, alone %.9g", s, few.index[j],
+                          few.count, many.count, (double)got, (double)want);
+                values += want != 0;
+            }
+        }
+    cr_assert(gt(sz, values, 8), "segment %zu: zeros prove nothing", s);
+    for (size_t l = 0; l < net->tracked_count; l++) free(keep[l]);
+    free(all);
+    free(x);
+    free(together);
+    free(alone);
+    moda_channels_free(&many);
+    moda_channels_free(&few);
+}
+
+Test(segments, channels_computed_together_have_the_same_bits)
+{
+    moda_model *model = small_model("3 18 18", kinds, 8);
+    moda_segments s = {0};
+    random_source source = random_seed(3);
+    must(moda_segments_find(model->net, &s));
+    cr_assert(eq(sz, s.count, 7));
+    for (size_t i = 0; i + 1 < s.count; i++) {
+        cr_assert(moda_segment_by_channel(model->net, &s, i), "segment %zu", i);
+        for (size_t times = 0; times < 6; times++) check_together(model, &s, &source, i);
+    }
+    cr_assert(not(moda_segment_by_channel(model->net, &s, 6)), "a linear layer");
+    moda_segments_free(&s);
+    moda_model_destroy(model);
+    model = small_model("3 8 8", residual, 1);
+    must(moda_segments_find(model->net, &s));
+    cr_assert(moda_segment_by_channel(model->net, &s, 0), "a convolution");
+    cr_assert(moda_segment_by_channel(model->net, &s, 1), "one convolution beside a shortcut");
+    moda_segments_free(&s);
     moda_model_destroy(model);
 }
