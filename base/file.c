@@ -225,21 +225,6 @@ out:
     return st;
 }
 
-moda_status moda_copy_file(const char *from, const char *to)
-{
-    moda_status st = MODA_OK;
-    moda_mapped_file source = {0};
-    moda_writer w = {0};
-    MODA_TRY(moda_file_map(from, &source));
-    MODA_TRY(moda_writer_open(&w, to));
-    if (source.size) fwrite(source.data, 1, source.size, w.stream);
-    MODA_TRY(moda_writer_commit(&w));
-out:
-    moda_writer_abort(&w);
-    moda_file_unmap(&source);
-    return st;
-}
-
 char *moda_format(const char *format, ...)
 {
     char *text = NULL;

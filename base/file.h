@@ -47,8 +47,6 @@ bool moda_is_file(const char *path);
 /* Whether a folder can be made or written to at path: to be asked before hours of work. Makes
  * nothing. Fails: MODA_ERR_IO (a file stands there, the folder is not writable). */
 MODA_MUST_USE moda_status moda_check_folder(const char *path);
-/* Copies a file atomically. */
-MODA_MUST_USE moda_status moda_copy_file(const char *from, const char *to);
 
 /* "a/b" in fresh memory (free() it); NULL when out of memory. format as in printf. */
 char *moda_format(const char *format, ...) __attribute__((format(printf, 1, 2)));

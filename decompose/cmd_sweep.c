@@ -135,8 +135,7 @@ static moda_status measure_accuracy(const settings *s, const moda_model *model,
     moda_evaluation result;
     MODA_TRY(moda_runner_create(model, s->batch_size < images->n ? s->batch_size : images->n, NULL,
                                 NULL, &runner));
-    MODA_TRY(moda_evaluate(moda_runner_executor(runner), model, images, (moda_sizes){NULL, 0}, NULL,
-                           NULL, NULL, NULL, &result));
+    MODA_TRY(moda_evaluate(moda_runner_executor(runner), model, images, NULL, &result));
     *accuracy = result.samples ? (double)result.correct / (double)result.samples : NAN;
 out:
     moda_runner_destroy(runner);

@@ -2,8 +2,9 @@
  * classes: composed, whole and standard network side by side on the test samples of each set.
  *
  * Networks are composed in memory. Sub-tasks that keep the same channels in their first layers share
- * the results of these, and sub-tasks that part in one layer compute it together; images run class by class, each through the sub-tasks that have its class
- * (docs/reuse.md). Predictions are those of composing each network and evaluating it alone. */
+ * the results of these, and sub-tasks that part in one layer compute it together; images run class
+ * by class, each through the sub-tasks that have its class (docs/reuse.md). Predictions are those of
+ * composing each network and evaluating it alone. */
 #ifndef MODA_DECOMPOSE_REUSE_H
 #define MODA_DECOMPOSE_REUSE_H
 
@@ -68,7 +69,8 @@ typedef struct moda_reuse {
 /* Fails: MODA_ERR_ARG (images of another shape, a class without images, a standard model without one of
  * the classes), MODA_ERR_UNSUPPORTED (the network cannot be sliced, or a mask is empty),
  * MODA_ERR_FORMAT (the journal is of other weights, masks or data), MODA_ERR_IO, MODA_ERR_NOMEM.
- * Memory: MODA_REUSE_BYTES for results of segments, MODA_REUSE_EXECUTOR_BYTES for executors, one composed network. */
+ * Memory: MODA_REUSE_BYTES for results of segments, MODA_REUSE_EXECUTOR_BYTES for executors, one
+ * composed network. */
 #define MODA_REUSE_BYTES          ((size_t)3 << 29)
 #define MODA_REUSE_EXECUTOR_BYTES ((size_t)1 << 30)
 MODA_MUST_USE moda_status moda_reuse_run(const moda_reuse_options *options, moda_reuse **reuse);

@@ -1,6 +1,6 @@
 /* decompose/reuse_compare.c - the networks to compare composed ones with, restricted to each
  * sub-task's classes; and the figures of all sub-tasks together. */
-#include "decompose/reuse_steps.h"
+#include "decompose/reuse_steps_internal.h"
 #include "engine/evaluate.h"
 #include <math.h>
 #include <stdlib.h>
@@ -17,8 +17,8 @@ static moda_status run_whole(const moda_reuse_options *o, const moda_model *mode
     const size_t n = o->images->n, batch = o->batch_size < n ? o->batch_size : n;
     MODA_ALLOC(z, n * model->net->classes * sizeof *z);
     MODA_TRY(moda_runner_create(model, batch, NULL, NULL, &runner));
-    MODA_TRY(moda_evaluate(moda_runner_executor(runner), model, o->images, (moda_sizes){NULL, 0}, z,
-                           NULL, NULL, o->label ? label : NULL, &result));
+    const moda_evaluation_wish wish = {.logits = z, .label = o->label ? label : NULL};
+    MODA_TRY(moda_evaluate(moda_runner_executor(runner), model, o->images, &wish, &result));
     *logits = z, z = NULL;
 out:
     moda_runner_destroy(runner);

@@ -3,15 +3,15 @@
 #include "datasets/batch.h"
 #include "decompose/pieces.h"
 #include "decompose/reuse_internal.h"
-#include "decompose/reuse_steps.h"
+#include "decompose/reuse_steps_internal.h"
 #include "decompose/slice.h"
 #include "engine/channel_select.h"
 #include "numa/memory.h"
 #include <stdlib.h>
 #include <string.h>
 
-/* Results of the segments for one part's images, as decompose/reuse_steps.h names them; value[0] are
- * the images, value[depth] the logits. */
+/* Results of the segments for one part's images, as decompose/reuse_steps_internal.h names
+ * them; value[0] are the images, value[depth] the logits. */
 typedef struct machine {
     moda_reuse_work *work;
     moda_pieces *pieces;

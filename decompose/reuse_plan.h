@@ -2,7 +2,7 @@
  *
  * What the network of a sub-task computes up to a cut depends on the channels that it keeps up to
  * there, and on nothing else. Sorted by what they keep, segment after segment, sub-tasks that begin
- * alike stand side by side: the leaves of a tree, which decompose/reuse_steps.h walks. */
+ * alike stand side by side: the leaves of a tree, which decompose/reuse_steps_internal.h walks. */
 #ifndef MODA_DECOMPOSE_REUSE_PLAN_H
 #define MODA_DECOMPOSE_REUSE_PLAN_H
 

@@ -1,4 +1,4 @@
-#include "decompose/reuse_steps.h"
+#include "decompose/reuse_steps_internal.h"
 #include "decompose/widen.h"
 #include <math.h>
 #include <stdlib.h>

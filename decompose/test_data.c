@@ -1,38 +1,6 @@
 #include "decompose/test_data.h"
+#include "engine/model_data.h"
 #include <stdlib.h>
-#include <string.h>
-
-/* Folders are read in the size of the model's input, unless the call says otherwise. */
-static moda_status open_data(const moda_data_options *given, uint64_t seed, moda_shape input,
-                             moda_dataset **data)
-{
-    moda_status st = MODA_OK;
-    moda_data_options options = *given; /* borrows the class list */
-    MODA_CHECK(options.spec, MODA_ERR_ARG,
-               "--data is missing: the data whose test images are to be classified");
-    if (strncmp(options.spec, "folder:", 7) == 0 && !options.image_size && input.h == input.w)
-        options.image_size = input.h;
-    MODA_TRY(moda_data_options_open(&options, seed, data));
-out:
-    return st;
-}
-
-/* Labels are only numbers: those of other data would be judged as if they meant the same. */
-static moda_status check_classes(const moda_data_options *o, const moda_dataset *data,
-                                 const moda_model *model)
-{
-    moda_status st = MODA_OK;
-    MODA_CHECK(model->module || data->classes == model->net->classes, MODA_ERR_ARG,
-               "%s has %zu classes, the model %zu: give the data (and --classes) that it was "
-               "trained with",
-               o->spec, data->classes, model->net->classes);
-    for (size_t k = 0; k < model->net->classes; k++)
-        MODA_CHECK(model->class_ids[k] < data->classes, MODA_ERR_ARG,
-                   "the model knows class %u, but %s has %zu classes", model->class_ids[k], o->spec,
-                   data->classes);
-out:
-    return st;
-}
 
 static moda_status choose_outputs(const moda_data_options *o, const moda_model *model,
                                   moda_sizes *outputs)
@@ -58,9 +26,7 @@ moda_status moda_test_data_open(const moda_data_options *options, uint64_t seed,
 {
     moda_status st = MODA_OK;
     moda_test_data d = {0};
-    MODA_TRY(open_data(options, seed, model->net->input, &d.data));
-    MODA_TRY(check_classes(options, d.data, model));
-    if (model->std[0] == 0) MODA_TRY(moda_model_describe_data(model, d.data));
+    MODA_TRY(moda_model_data_for("the model", model, options, seed, false, &d.data));
     d.images = d.data->test;
     MODA_CHECK(d.images.n > 0, MODA_ERR_ARG,
                "%s has no test images (of these classes): name data that has", options->spec);

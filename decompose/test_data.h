@@ -16,10 +16,9 @@ typedef struct moda_test_data {
     moda_sizes outputs; /* of the model, ascending: those of --classes, or all */
 } moda_test_data;
 
-/* Opens the data in the size that the model takes. limit: only so many images, 0: all. A model that
- * does not know its input's normalisation gets the data's. Fails: MODA_ERR_ARG (data of other classes
- * than the model's, a class of --classes that the model does not know), and as
- * moda_data_options_open(). */
+/* Opens the data as moda_model_data_for() does. limit: only so many images, 0: all. Fails: MODA_ERR_ARG
+ * (no test images, a class of --classes that the model does not know), and as
+ * moda_model_data_for(). */
 MODA_MUST_USE moda_status moda_test_data_open(const moda_data_options *options, uint64_t seed,
                                               size_t limit, moda_model *model,
                                               moda_test_data *result);

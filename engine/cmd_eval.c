@@ -194,8 +194,9 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     MODA_TRY(parse(self, argc, argv, &c, &help));
     if (help) goto out;
     MODA_TRY(prepare(&c));
-    MODA_TRY(moda_evaluate(moda_runner_executor(c.runner), c.model, &c.images, c.outputs, c.logits,
-                           c.samples, c.correct, c.common.quiet ? NULL : "eval", &c.result));
+    const moda_evaluation_wish wish = {c.outputs, c.logits, c.samples, c.correct,
+                                       c.common.quiet ? NULL : "eval"};
+    MODA_TRY(moda_evaluate(moda_runner_executor(c.runner), c.model, &c.images, &wish, &c.result));
     MODA_CHECK(c.result.samples, MODA_ERR_ARG, "%s: no image of a class that %s has an output for",
                c.data_options.spec, c.spec);
     if (c.logits_path) MODA_TRY(write_logits(&c));

@@ -99,26 +99,26 @@ out:
 }
 
 moda_status moda_evaluate(moda_executor *executor, const moda_model *model,
-                          const moda_images *images, moda_sizes outputs, float *logits,
-                          size_t *per_output_samples, size_t *per_output_correct, const char *label,
+                          const moda_images *images, const moda_evaluation_wish *wish,
                           moda_evaluation *result)
 {
     moda_status st = MODA_OK;
     moda_batches *batches = NULL;
     uint32_t *labels = NULL;
     moda_progress progress;
+    const moda_evaluation_wish want = wish ? *wish : (moda_evaluation_wish){0};
     const size_t classes = model->net->classes;
     moda_batch_options options = {.batch_size = moda_executor_batch(executor)};
-    judge j = {model, outputs, per_output_samples, per_output_correct, result, 0};
+    judge j = {model, want.outputs, want.samples, want.correct, result, 0};
     *result = (moda_evaluation){0};
     MODA_TRY(check_shape(images, model->net));
     memcpy(options.mean, model->mean, sizeof options.mean);
     memcpy(options.std, model->std, sizeof options.std);
     MODA_TRY(moda_batches_create(images, &options, &batches));
     MODA_ALLOC(labels, options.batch_size * sizeof *labels);
-    if (per_output_samples) memset(per_output_samples, 0, classes * sizeof *per_output_samples);
-    if (per_output_correct) memset(per_output_correct, 0, classes * sizeof *per_output_correct);
-    if (label) moda_progress_begin(&progress, label, "samples", images->n);
+    if (want.samples) memset(want.samples, 0, classes * sizeof *want.samples);
+    if (want.correct) memset(want.correct, 0, classes * sizeof *want.correct);
+    if (want.label) moda_progress_begin(&progress, want.label, "samples", images->n);
     for (size_t step = 0, done = 0; step < moda_batches_per_epoch(batches); step++) {
         /* a last smaller batch leaves old samples behind it in the input; they are run, not judged */
         const size_t count =
@@ -126,11 +126,11 @@ moda_status moda_evaluate(moda_executor *executor, const moda_model *model,
         MODA_TRY(moda_executor_forward(executor));
         const float *z = moda_executor_logits(executor);
         for (size_t i = 0; i < count; i++) judge_sample(&j, z + i * classes, labels[i]);
-        if (logits) memcpy(logits + done * classes, z, count * classes * sizeof *z);
+        if (want.logits) memcpy(want.logits + done * classes, z, count * classes * sizeof *z);
         done += count;
-        if (label) moda_progress_update(&progress, done, NULL);
+        if (want.label) moda_progress_update(&progress, done, NULL);
     }
-    if (label) moda_progress_end(&progress);
+    if (want.label) moda_progress_end(&progress);
     MODA_CHECK(
         isfinite(j.loss), MODA_ERR_NUMERIC,
         "network %s: an output is not finite (NaN or infinite): its weights are broken or its "

@@ -23,19 +23,22 @@ typedef struct moda_evaluation {
     double cross_entropy;    /* mean over those, softmax over the wanted outputs */
 } moda_evaluation;
 
+/* What is wanted besides; all of it may be left out. */
+typedef struct moda_evaluation_wish {
+    /* Of the model, ascending, that count; n = 0: all. A sample whose label is the class_id of none
+     * of them is run but not judged; the prediction is the largest among them. */
+    moda_sizes outputs;
+    float *logits;             /* [images->n, model->net->classes] written */
+    size_t *samples, *correct; /* [model->net->classes] counts per output, written */
+    const char *label;         /* of the progress bar; NULL: none */
+} moda_evaluation_wish;
+
 /* Runs the images through an evaluating executor (training = false) in order, without augmentation.
- *   model    normalisation and class_ids
- *   outputs  of the model that count, ascending; n = 0: all. A sample whose label is the class_id of
- *            none of them is run but not judged; the prediction is the largest among them
- *   logits   [images->n, model->net->classes] written; NULL: not wanted
- *   per_output_samples, per_output_correct  [model->net->classes] counts; NULL: not wanted
- *   label    of the progress bar; NULL: none
- * Fails: MODA_ERR_ARG (no images, or of another shape than the network's input), MODA_ERR_NUMERIC (an
- * output is NaN or infinite: an accuracy would mean nothing). */
+ * Normalisation and class_ids are the model's; wish NULL: nothing besides. Fails: MODA_ERR_ARG (no
+ * images, or of another shape than the network's input), MODA_ERR_NUMERIC (an output is NaN or
+ * infinite: an accuracy would mean nothing). */
 MODA_MUST_USE moda_status moda_evaluate(moda_executor *executor, const moda_model *model,
-                                        const moda_images *images, moda_sizes outputs,
-                                        float *logits, size_t *per_output_samples,
-                                        size_t *per_output_correct, const char *label,
+                                        const moda_images *images, const moda_evaluation_wish *wish,
                                         moda_evaluation *result);
 
 #endif

@@ -68,33 +68,70 @@ out:
     return st;
 }
 
-moda_status moda_model_data_open(const char *spec, const moda_data_options *options, uint64_t seed,
-                                 bool own_classes, moda_model **model, moda_dataset **data)
+/* Checks that they fit; a model that does not know its input's normalisation gets the data's. */
+static moda_status join(const char *spec, moda_model *model, const moda_data_options *options,
+                        const moda_dataset *data)
+{
+    moda_status st = MODA_OK;
+    MODA_TRY(check_shape(spec, model->net, options, data));
+    MODA_TRY(check_classes(spec, model, options, data));
+    if (model->std[0] == 0) MODA_TRY(moda_model_describe_data(model, data));
+out:
+    return st;
+}
+
+moda_status moda_model_data_for(const char *spec, moda_model *model,
+                                const moda_data_options *options, uint64_t seed, bool own_classes,
+                                moda_dataset **data)
 {
     moda_status st = MODA_OK;
     moda_data_options o = *options;
     moda_sizes classes = {0};
-    moda_net_defaults defaults = {0};
-    moda_model *m = NULL;
     moda_dataset *d = NULL;
-    *model = NULL, *data = NULL;
-    if (is_bare(spec)) {
-        MODA_TRY(moda_data_options_open(&o, seed, &d));
-        defaults.input = (moda_shape){d->train.channels, d->train.height, d->train.width};
-        defaults.classes = d->classes;
-        MODA_TRY(moda_model_open(spec, defaults, &m));
-    } else {
-        MODA_TRY(moda_model_open(spec, defaults, &m));
-        MODA_TRY(complete(spec, m, own_classes, &o, &classes));
-        MODA_TRY(moda_data_options_open(&o, seed, &d));
-    }
-    MODA_TRY(check_shape(spec, m->net, &o, d));
-    MODA_TRY(check_classes(spec, m, &o, d));
-    if (m->std[0] == 0) MODA_TRY(moda_model_describe_data(m, d));
-    *model = m, *data = d, m = NULL, d = NULL;
+    *data = NULL;
+    MODA_TRY(complete(spec, model, own_classes, &o, &classes));
+    MODA_TRY(moda_data_options_open(&o, seed, &d));
+    MODA_TRY(join(spec, model, &o, d));
+    *data = d, d = NULL;
 out:
     free(classes.values);
+    moda_dataset_destroy(d);
+    return st;
+}
+
+/* Bare weights take input and classes from the data. */
+static moda_status open_bare(const char *spec, const moda_data_options *options, uint64_t seed,
+                             moda_model **model, moda_dataset **data)
+{
+    moda_status st = MODA_OK;
+    moda_model *m = NULL;
+    moda_dataset *d = NULL;
+    MODA_TRY(moda_data_options_open(options, seed, &d));
+    const moda_net_defaults defaults = {{d->train.channels, d->train.height, d->train.width},
+                                        d->classes};
+    MODA_TRY(moda_model_open(spec, defaults, &m));
+    MODA_TRY(join(spec, m, options, d));
+    *model = m, *data = d, m = NULL, d = NULL;
+out:
     moda_model_destroy(m);
     moda_dataset_destroy(d);
+    return st;
+}
+
+moda_status moda_model_data_open(const char *spec, const moda_data_options *options, uint64_t seed,
+                                 bool own_classes, moda_model **model, moda_dataset **data)
+{
+    moda_status st = MODA_OK;
+    moda_model *m = NULL;
+    *model = NULL, *data = NULL;
+    if (is_bare(spec)) {
+        MODA_TRY(open_bare(spec, options, seed, model, data));
+        goto out;
+    }
+    MODA_TRY(moda_model_open(spec, (moda_net_defaults){0}, &m));
+    MODA_TRY(moda_model_data_for(spec, m, options, seed, own_classes, data));
+    *model = m, m = NULL;
+out:
+    moda_model_destroy(m);
     return st;
 }

@@ -17,5 +17,9 @@
 MODA_MUST_USE moda_status moda_model_data_open(const char *spec, const moda_data_options *options,
                                                uint64_t seed, bool own_classes, moda_model **model,
                                                moda_dataset **data);
+/* The same for a model that is open already; spec is its name, for messages. Not for bare weights. */
+MODA_MUST_USE moda_status moda_model_data_for(const char *spec, moda_model *model,
+                                              const moda_data_options *options, uint64_t seed,
+                                              bool own_classes, moda_dataset **data);
 
 #endif

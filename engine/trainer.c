@@ -326,8 +326,7 @@ static moda_status test_accuracy(moda_trainer *t, double *accuracy)
     moda_evaluation result;
     *accuracy = NAN;
     if (!t->test) goto out;
-    MODA_TRY(moda_evaluate(t->test, t->model, &t->data->test, (moda_sizes){0}, NULL, NULL, NULL,
-                           NULL, &result));
+    MODA_TRY(moda_evaluate(t->test, t->model, &t->data->test, NULL, &result));
     *accuracy = (double)result.correct / (double)result.samples;
 out:
     return st;

@@ -260,17 +260,6 @@ Test(file, kinds)
     cr_assert(moda_is_directory(test_path("no")) == false);
 }
 
-Test(file, copy)
-{
-    const char *from = test_write("from", "content"), *to = test_write("to", "old");
-    cr_assert(eq(int, moda_copy_file(from, to), MODA_OK));
-    expect_content(to, "content");
-    cr_assert(eq(int, moda_copy_file(test_write("empty", ""), to), MODA_OK));
-    expect_content(to, "");
-    expect_error(moda_copy_file(test_path("no"), to), MODA_ERR_IO, "no: No such file");
-    cr_assert(eq(int, test_folder_entries(), 3));
-}
-
 Test(file, format)
 {
     char *text = moda_format("%s/%d", "a", 3);

@@ -56,8 +56,8 @@ static void check_logits(const moda_model *model, const moda_images *images, con
     cr_assert(eq(int, moda_runner_create(model, 100, NULL, NULL, &runner), MODA_OK), "%s",
               moda_last_error());
     cr_assert(eq(int,
-                 moda_evaluate(moda_runner_executor(runner), model, images, (moda_sizes){NULL, 0},
-                               got, NULL, NULL, NULL, &result),
+                 moda_evaluate(moda_runner_executor(runner), model, images,
+                               &(moda_evaluation_wish){.logits = got}, &result),
                  MODA_OK),
               "%s", moda_last_error());
     for (size_t i = 0; i < count; i++) {

@@ -30,7 +30,8 @@ static void plain_way(const reuse_subject *s, size_t t, size_t *correct)
     reuse_must(moda_compose(s->model, s->masks, classes, n, &module));
     reuse_must(moda_runner_create(module, 50, NULL, NULL, &runner));
     reuse_must(moda_evaluate(moda_runner_executor(runner), module, &s->images,
-                             (moda_sizes){NULL, 0}, NULL, samples, right, NULL, &result));
+                             &(moda_evaluation_wish){.samples = samples, .correct = right},
+                             &result));
     for (size_t i = 0; i < n; i++) correct[outputs[i]] = right[i];
     moda_runner_destroy(runner);
     moda_model_destroy(module);
@@ -171,9 +172,9 @@ Test(reuse, networks_to_compare_with_are_restricted_to_the_classes)
             for (size_t i = 0; i < n; i++)
                 if (standard->class_ids[k] == s.model->class_ids[mine[i]]) theirs[m++] = k;
         reuse_must(moda_evaluate(moda_runner_executor(whole), s.model, &s.images,
-                                 (moda_sizes){mine, n}, NULL, NULL, NULL, NULL, &a));
+                                 &(moda_evaluation_wish){.outputs = {mine, n}}, &a));
         reuse_must(moda_evaluate(moda_runner_executor(other), standard, &s.images,
-                                 (moda_sizes){theirs, n}, NULL, NULL, NULL, NULL, &b));
+                                 &(moda_evaluation_wish){.outputs = {theirs, n}}, &b));
         cr_assert(eq(sz, r->rows[t].samples, a.samples), "sub-task %zu", t);
         cr_assert(eq(sz, r->rows[t].modular, a.correct), "sub-task %zu", t);
         cr_assert(eq(sz, r->rows[t].standard, b.correct), "sub-task %zu", t);

@@ -1,12 +1,12 @@
-/* decompose/reuse_steps.h - what is run for the images of one class, in order.
+/* decompose/reuse_steps_internal.h - what is run for the images of one class, in order.
  *
  * The sub-tasks of a class are the leaves of a tree, whose nodes are segments with the channels that
  * are kept up to there. It is walked depth first, so one result per level is enough. Segments below
  * one node read the same and differ in the channels they compute: where that is fewer multiply-adds,
  * one segment computes the channels of all of them together, and each takes its own out of the
  * result (moda_segment_by_channel() says where that gives the same bits). */
-#ifndef MODA_DECOMPOSE_REUSE_STEPS_H
-#define MODA_DECOMPOSE_REUSE_STEPS_H
+#ifndef MODA_DECOMPOSE_REUSE_STEPS_INTERNAL_H
+#define MODA_DECOMPOSE_REUSE_STEPS_INTERNAL_H
 
 #include "decompose/reuse_internal.h"
 
