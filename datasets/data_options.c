@@ -5,7 +5,7 @@
 
 const char *const moda_normalisation_names[] = {"default",  "measured", "cifar10",
                                                 "cifar100", "imagenet", NULL};
-const char *const moda_crop_names[] = {"padded", "resized", NULL};
+const char *const moda_crop_names[] = {"default", "padded", "resized", NULL};
 
 void moda_data_options_table(moda_data_options *data, moda_option table[MODA_DATA_OPTION_COUNT])
 {
@@ -23,7 +23,9 @@ void moda_data_options_table(moda_data_options *data, moda_option table[MODA_DAT
         {MODA_OPTION_SIZE, "image-size", "N", "folders: resize images to N x N (default 32)",
          &data->image_size, 1, 4096, NULL},
         {MODA_OPTION_CHOICE, "crop", "C",
-         "padded, or resized: random boxes of any size, folders keep proportions (default padded)",
+         "padded; resized: random boxes of any size, folders keep proportions; default: as the "
+         "model, "
+         "or padded",
          &data->crop, 0, 0, moda_crop_names},
         {MODA_OPTION_CHOICE, "normalisation", "N",
          "default (CIFAR, SVHN as published, others measured), measured, cifar10, cifar100, "

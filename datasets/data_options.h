@@ -1,7 +1,7 @@
 /* datasets/data_options.h - the options by which every command names its data:
  * --data SPEC, --classes 0,3,5, --relabel, --per-class N|SHARE, --image-size N,
- * --crop padded|resized, --normalisation default|measured|cifar10|cifar100|imagenet,
- * --image-cache auto|off|DIR. */
+ * --crop default|padded|resized,
+ * --normalisation default|measured|cifar10|cifar100|imagenet, --image-cache auto|off|DIR. */
 #ifndef MODA_DATASETS_DATA_OPTIONS_H
 #define MODA_DATASETS_DATA_OPTIONS_H
 

@@ -115,7 +115,7 @@ static moda_status check_options(const source *s, const char *spec, const moda_d
     MODA_CHECK((o->height == 0) == (o->width == 0) && o->height <= MAX_SIDE && o->width <= MAX_SIDE,
                MODA_ERR_ARG, "%s: image size %zu x %zu: both sides must be in 1..%d", spec,
                o->height, o->width, MAX_SIDE);
-    MODA_CHECK(o->crop == MODA_CROP_PADDED || o->height == o->width, MODA_ERR_ARG,
+    MODA_CHECK(o->crop != MODA_CROP_RESIZED || o->height == o->width, MODA_ERR_ARG,
                "%s: image size %zu x %zu: resized crops are square", spec, o->height, o->width);
     MODA_CHECK(s->resizes || !o->image_cache || !strcmp(o->image_cache, "auto") ||
                    !strcmp(o->image_cache, "off"),

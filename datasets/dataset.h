@@ -62,10 +62,12 @@ typedef enum moda_normalisation {
     MODA_NORMALISATION_IMAGENET
 } moda_normalisation;
 
-/* How training cuts its inputs out of the images (docs/datasets.md). */
+/* How training cuts its inputs out of the images, and folders bring pictures to size
+ * (docs/datasets.md). */
 typedef enum moda_crop {
-    MODA_CROP_PADDED, /* at a random place of the image with zeros around it */
-    MODA_CROP_RESIZED /* a random box of it, 8 % to all of its area, resized to the input */
+    MODA_CROP_DEFAULT, /* not said: PADDED, or as the model was trained */
+    MODA_CROP_PADDED,  /* at a random place of the image with zeros around it */
+    MODA_CROP_RESIZED  /* a random box of it, 8 % to all of its area, resized to the input */
 } moda_crop;
 
 /* What of the data is wanted. */

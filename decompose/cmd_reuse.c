@@ -100,6 +100,12 @@ static moda_status open_standard(const settings *s, const moda_model *model,
     if (!s->standard) goto out;
     MODA_TRY(moda_model_open(
         s->standard, (moda_net_defaults){model->net->input, data->data->classes}, standard));
+    MODA_CHECK(model->crop == (*standard)->crop || !model->crop || !(*standard)->crop ||
+                   strncmp(s->data.spec, "folder:", strlen("folder:")) != 0,
+               MODA_ERR_ARG,
+               "--standard: %s was trained with --crop %s, the model with --crop %s: pictures of a "
+               "folder cannot be prepared for both: give one that was trained alike",
+               s->standard, moda_crop_names[(*standard)->crop], moda_crop_names[model->crop]);
     if ((*standard)->std[0] == 0) MODA_TRY(moda_model_describe_data(*standard, data->data));
 out:
     return st;

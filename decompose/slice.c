@@ -127,6 +127,7 @@ moda_status moda_slice(const moda_model *model, const moda_kept *kept, double ta
     MODA_TRY(name_classes(model, &kept->out[model->net->layer_count - 1], module));
     memcpy(module->mean, model->mean, sizeof module->mean);
     memcpy(module->std, model->std, sizeof module->std);
+    module->crop = model->crop;
     MODA_TRY(describe(model, kept, tau, &module->module));
     *result = module, module = NULL;
 out:

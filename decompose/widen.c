@@ -100,6 +100,7 @@ moda_status moda_widen(const moda_model *model, moda_model **result)
     }
     memcpy(wide->mean, model->mean, sizeof wide->mean);
     memcpy(wide->std, model->std, sizeof wide->std);
+    wide->crop = model->crop;
     memcpy(wide->class_ids, model->class_ids, model->net->classes * sizeof *wide->class_ids);
     *result = wide, wide = NULL;
 out:

@@ -191,6 +191,7 @@ static moda_status prepare(train_command *c)
     moda_net *net;
     MODA_TRY(moda_threads_set(c->common.threads, &c->threads));
     MODA_TRY(moda_data_options_open(&c->data_options, c->common.seed, &c->data));
+    if (c->data_options.crop == MODA_CROP_DEFAULT) c->data_options.crop = MODA_CROP_PADDED;
     if (c->flip != FLIP_AUTO) c->data->flip = c->flip == FLIP_YES;
     const moda_images *x = &c->data->train;
     const moda_net_defaults defaults = {{x->channels, x->height, x->width}, c->data->classes};

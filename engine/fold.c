@@ -112,6 +112,7 @@ static moda_status copy_rest(const moda_model *model, moda_model *folded)
     moda_status st = MODA_OK;
     memcpy(folded->mean, model->mean, sizeof folded->mean);
     memcpy(folded->std, model->std, sizeof folded->std);
+    folded->crop = model->crop;
     for (size_t k = 0; k < model->net->classes; k++) {
         const char *name = model->class_names[k];
         folded->class_ids[k] = model->class_ids[k];

@@ -67,6 +67,7 @@ moda_status moda_model_describe_data(moda_model *model, const moda_dataset *data
         model->mean[c] = data->mean[c];
         model->std[c] = data->std[c];
     }
+    model->crop = data->crop_resized ? MODA_CROP_RESIZED : MODA_CROP_PADDED;
     for (size_t k = 0; k < model->net->classes; k++) {
         const char *name = data->class_names ? data->class_names[model->class_ids[k]] : NULL;
         char *copy = name ? strdup(name) : NULL;

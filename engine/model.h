@@ -3,7 +3,7 @@
  * A model file is a safetensors file with PyTorch's tensor names; its __metadata__ carries what
  * else is needed to run it (docs/formats.md):
  *     moda.description  the network (docs/networks.md)
- *     moda.input        JSON {"mean": [..], "std": [..]}: normalisation of a pixel in [0,1]
+ *     moda.input        JSON {"mean": [..], "std": [..], "crop": ".."}: how images are prepared
  *     moda.classes      JSON: names of the outputs' classes, and their numbers in the parent model
  *     moda.module       JSON, modules and composed networks only: kept channels per layer, parent's size */
 #ifndef MODA_ENGINE_MODEL_H
@@ -21,6 +21,7 @@ typedef struct moda_model {
     moda_parameter_list parameters;
     float *values;                                         /* [parameters.elements] */
     float mean[MODA_MAX_CHANNELS], std[MODA_MAX_CHANNELS]; /* of the input; std 0: not known */
+    moda_crop crop; /* of the images it was trained on; DEFAULT: not known */
     /* What output k stands for: [net->classes]. A whole model has class_ids 0,1,2,...; a module of
      * classes {3,5} has 3 and 5, so that it is judged on the right samples. */
     uint32_t *class_ids;
@@ -34,7 +35,7 @@ MODA_MUST_USE moda_status moda_model_create(moda_net *net, moda_model **model);
 void moda_model_init(moda_model *model, uint64_t seed);
 void moda_model_destroy(moda_model *model);
 
-/* Copies normalisation and class names from the data. */
+/* Copies how images are prepared (normalisation, crop) and class names from the data. */
 MODA_MUST_USE moda_status moda_model_describe_data(moda_model *model, const moda_dataset *data);
 
 /* spec: a model file, or NAME:W.safetensors, or FILE.net:W.safetensors with bare weights, whose

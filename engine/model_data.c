@@ -57,6 +57,15 @@ static moda_status complete(const char *spec, const moda_model *model, bool own_
                spec);
     MODA_CHECK(model->std[0] == 0 || options->normalisation == MODA_NORMALISATION_DEFAULT,
                MODA_ERR_ARG, "--normalisation: %s carries its own: leave the option out", spec);
+    MODA_CHECK(model->crop == MODA_CROP_DEFAULT || options->crop == MODA_CROP_DEFAULT ||
+                   options->crop == (int)model->crop,
+               MODA_ERR_ARG, "--crop %s: %s was trained with --crop %s: leave the option out",
+               moda_crop_names[options->crop], spec, moda_crop_names[model->crop]);
+    MODA_CHECK(!options->image_size ||
+                   (options->image_size == net->input.h && options->image_size == net->input.w),
+               MODA_ERR_ARG, "--image-size %zu: %s takes images of %zux%zu: leave the option out",
+               options->image_size, spec, net->input.h, net->input.w);
+    if (options->crop == MODA_CROP_DEFAULT) options->crop = (int)model->crop;
     if (folder && !options->image_size && net->input.h == net->input.w)
         options->image_size = net->input.h;
     if (!model->module || !own_classes || options->classes.n) goto out;

@@ -11,7 +11,9 @@
  * the options leave the size open); for a whole model as many classes as it has outputs, for a module
  * at least the classes that it knows. Bare weights (NAME:W) take input and classes from the data.
  *   own_classes  a module without --classes gets samples of its own classes only
- * Options that could not do anything are refused: --normalisation where the model carries its own,
+ * Images are prepared as in training, as far as the model knows how. Options that could not do
+ * anything or say otherwise are refused: --normalisation where the model carries its own, another
+ * --crop than it was trained with, another --image-size than it takes,
  * --relabel for a module, whose outputs are classes of its parent. The caller destroys both. Fails:
  * MODA_ERR_ARG, and as moda_model_open() and moda_dataset_open(). */
 MODA_MUST_USE moda_status moda_model_data_open(const char *spec, const moda_data_options *options,

@@ -1,6 +1,7 @@
-/* engine/model_metadata.c - what a model file says besides network and weights: normalisation of
- * the input, meaning of the outputs. JSON inside the strings of __metadata__. */
+/* engine/model_metadata.c - what a model file says besides network and weights: how images
+ * are prepared, meaning of the outputs. JSON inside the strings of __metadata__. */
 #include "base/json.h"
+#include "datasets/data_options.h"
 #include "engine/model_internal.h"
 #include "engine/quote_internal.h"
 
@@ -50,8 +51,14 @@ moda_status moda_model_print_input(const moda_model *model, char **text)
     const size_t c = model->net->input.c;
     *text = NULL;
     if (c > MODA_MAX_CHANNELS || model->std[0] == 0) goto out; /* not known */
-    MODA_TRY(to_line(
-        json_pack("{s:o, s:o}", "mean", reals(model->mean, c), "std", reals(model->std, c)), text));
+    json_t *input =
+        json_pack("{s:o, s:o}", "mean", reals(model->mean, c), "std", reals(model->std, c));
+    if (input && model->crop != MODA_CROP_DEFAULT &&
+        json_object_set_new(input, "crop", json_string(moda_crop_names[model->crop])) != 0) {
+        json_decref(input);
+        input = NULL;
+    }
+    MODA_TRY(to_line(input, text));
 out:
     return st;
 }
@@ -107,6 +114,17 @@ static bool read_reals(const json_t *list, size_t n, float *values)
     return good;
 }
 
+/* NULL: a file of before it was said. */
+static bool read_crop(const json_t *word, moda_crop *crop)
+{
+    const char *text = json_string_value(word);
+    *crop = MODA_CROP_DEFAULT;
+    if (!word) return true;
+    for (int i = MODA_CROP_PADDED; text && moda_crop_names[i]; i++)
+        if (strcmp(text, moda_crop_names[i]) == 0) *crop = (moda_crop)i;
+    return *crop != MODA_CROP_DEFAULT;
+}
+
 moda_status moda_model_parse_input(moda_model *model, const char *text)
 {
     moda_status st = MODA_OK;
@@ -114,16 +132,19 @@ moda_status moda_model_parse_input(moda_model *model, const char *text)
     float mean[MODA_MAX_CHANNELS] = {0}, std[MODA_MAX_CHANNELS] = {0};
     json_t *object = NULL;
     MODA_TRY(parse_object(MODEL_INPUT, text, &object));
-    bool good = c <= MODA_MAX_CHANNELS && json_object_size(object) == 2 &&
-                read_reals(json_object_get(object, "mean"), c, mean) &&
+    const json_t *word = json_object_get(object, "crop");
+    moda_crop crop;
+    bool good = c <= MODA_MAX_CHANNELS && json_object_size(object) == (word ? 3 : 2) &&
+                read_crop(word, &crop) && read_reals(json_object_get(object, "mean"), c, mean) &&
                 read_reals(json_object_get(object, "std"), c, std);
     for (size_t i = 0; good && i < c; i++) good = std[i] > 0;
     MODA_CHECK(good, MODA_ERR_FORMAT,
-               "metadata %s is not {\"mean\": [..], \"std\": [..]} with %zu numbers each, std > 0; "
-               "write the model again",
+               "metadata %s is not {\"mean\": [..], \"std\": [..], \"crop\": \"padded\" or "
+               "\"resized\"} with %zu numbers each, std > 0; write the model again",
                MODEL_INPUT, c);
     memcpy(model->mean, mean, sizeof mean);
     memcpy(model->std, std, sizeof std);
+    model->crop = crop;
 out:
     json_decref(object);
     return st;

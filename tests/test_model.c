@@ -113,6 +113,7 @@ Test(model, a_model_file_holds_everything)
     moda_model_init(m, 5);
     m->values[3] = NAN; /* whoever trains looks at losses; a file holds what there is */
     m->mean[0] = 0.4914f, m->mean[1] = 1 / 3.f, m->std[0] = 0.2471f, m->std[1] = 1e-3f;
+    m->crop = MODA_CROP_RESIZED;
     m->class_ids[0] = 2, m->class_ids[1] = 5, m->class_ids[2] = 70000;
     m->class_names[0] = strdup("cat"), m->class_names[2] = strdup("\"\xC3\xA4\"");
     m->module = strdup("{\"parent\":[1,2]}");
@@ -123,6 +124,7 @@ Test(model, a_model_file_holds_everything)
     cr_assert(memcmp(again->values, m->values, m->parameters.elements * sizeof(float)) == 0);
     cr_assert(memcmp(again->mean, m->mean, sizeof m->mean) == 0);
     cr_assert(memcmp(again->std, m->std, sizeof m->std) == 0);
+    cr_assert(eq(int, (int)again->crop, MODA_CROP_RESIZED));
     cr_assert(memcmp(again->class_ids, m->class_ids, 3 * sizeof(uint32_t)) == 0);
     cr_assert(eq(str, again->class_names[0], "cat"));
     cr_assert(again->class_names[1] == NULL);
@@ -281,6 +283,10 @@ Test(model, wrong_metadata_is_refused)
         {"moda.input", "{\"mean\":[0,0],\"std\":[1,0]}", "with 2 numbers each"},
         {"moda.input", "{\"mean\":[0,\"0\"],\"std\":[1,1]}", "with 2 numbers each"},
         {"moda.input", "{\"mean\":[0,1e300],\"std\":[1,1]}", "with 2 numbers each"},
+        {"moda.input", "{\"mean\":[0,0],\"std\":[1,1],\"crop\":\"round\"}", "\"resized\"} with 2"},
+        {"moda.input", "{\"mean\":[0,0],\"std\":[1,1],\"crop\":\"default\"}", "\"padded\" or"},
+        {"moda.input", "{\"mean\":[0,0],\"std\":[1,1],\"crop\":1}", "\"padded\" or"},
+        {"moda.input", "{\"mean\":[0,0],\"std\":[1,1],\"size\":1}", "\"padded\" or"},
         {"moda.classes", "{}", "3 ascending class numbers and 3 names"},
         {"moda.classes", "{\"ids\":[0,1],\"names\":[null,null]}", "3 ascending class numbers"},
         {"moda.classes", "{\"ids\":[0,2,1],\"names\":[null,null,null]}", "3 ascending class"},
@@ -384,6 +390,10 @@ Test(model, the_data_describes_input_and_outputs)
         cr_assert(eq(int, moda_model_describe_data(m, &data), MODA_OK), "%s", moda_last_error());
     cr_assert(eq(flt, m->mean[1], 0.25f));
     cr_assert(eq(flt, m->std[0], 0.1f));
+    cr_assert(eq(int, (int)m->crop, MODA_CROP_PADDED));
+    data.crop_resized = true;
+    cr_assert(eq(int, moda_model_describe_data(m, &data), MODA_OK), "%s", moda_last_error());
+    cr_assert(eq(int, (int)m->crop, MODA_CROP_RESIZED));
     cr_assert(eq(str, m->class_names[2], "cow"));
     data.classes = 2;
     cr_assert(eq(int, moda_model_describe_data(m, &data), MODA_ERR_ARG));
