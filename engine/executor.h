@@ -18,6 +18,7 @@
 #include "engine/model.h"
 #include "engine/net.h"
 #include "engine/profile.h"
+#include "engine/tuning.h"
 #include "losses/activation.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,7 +43,7 @@ void moda_weights_update(moda_weights *weights, moda_sgd sgd);
 typedef struct moda_executor moda_executor;
 
 typedef enum moda_convolution {
-    MODA_CONVOLUTION_AUTO,  /* Winograd where it is known to be faster, else direct */
+    MODA_CONVOLUTION_AUTO,  /* Winograd where it is faster, as measured or by rule, else direct */
     MODA_CONVOLUTION_DIRECT /* always direct */
 } moda_convolution;
 
@@ -62,6 +63,7 @@ typedef struct moda_executor_options {
      * channels they are [n,c/16,h,w,16] and not [n,c,h,w], so that nothing is reordered. */
     bool blocked;
     moda_convolution convolution;
+    const moda_tuning *tuning; /* AUTO: measured choices, borrowed; NULL: a rule by shape */
     /* Of training; evaluation computes in f32. Weights, their gradients, statistics of batch norms,
      * activation vectors and logits are f32 in both, and so is the last layer. */
     moda_precision precision;

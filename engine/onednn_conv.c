@@ -1,19 +1,9 @@
 /* engine/onednn_conv.c - convolution. Each of the three passes asks oneDNN for the layouts it likes
  * best (format any) and gets what differs reordered. */
-#include "engine/onednn_internal.h"
+#include "engine/onednn_conv_internal.h"
 
-/* One convolution as oneDNN's descriptors want it. */
-typedef struct convolution {
-    dnnl_memory_desc_t src, weights, d_weights, bias, dst; /* layouts left to oneDNN, bias plain */
-    dnnl_dims_t stride, padding_l, padding_r;
-    bool has_bias;
-    bool relu; /* the ReLU behind it is applied before anything is stored: in evaluation */
-    size_t weight, bias_parameter;
-} convolution;
-
-/* With maps and weights of that type; bias and gradients of weights are always f32. */
-static moda_status describe(const moda_executor *e, size_t layer, dnnl_data_type_t type,
-                            convolution *c)
+moda_status moda_conv_describe(const moda_executor *e, size_t layer, dnnl_data_type_t type,
+                               moda_conv *c)
 {
     moda_status st = MODA_OK;
     const moda_layer *l = &e->net->layers[layer];
@@ -24,7 +14,7 @@ static moda_status describe(const moda_executor *e, size_t layer, dnnl_data_type
     const dnnl_dims_t grouped = {g, per_group_out, per_group_in, k, k};
     const dnnl_dims_t bias = {(dnnl_dim_t)l->shape.c};
     const size_t inner[2] = {in.h, in.w}, outer[2] = {l->shape.h, l->shape.w};
-    *c = (convolution){.has_bias = l->bias};
+    *c = (moda_conv){.has_bias = l->bias};
     c->relu = !e->options.training && moda_following_relu(e->net, layer) != MODA_NONE;
     MODA_TRY(moda_layout_4d(e->options.batch, in, type, dnnl_format_tag_any, &c->src));
     MODA_TRY(moda_layout_4d(e->options.batch, l->shape, type, dnnl_format_tag_any, &c->dst));
@@ -49,90 +39,17 @@ out:
     return st;
 }
 
-/* Winograd F(4x4,3x3) does a quarter of the multiplications; on few channels or on maps smaller than
- * a tile its transforms cost more than they save. It rounds differently: 1e-6 to 3e-6 of the largest
- * entry away from direct on layers of VGG-16. */
-static bool winograd_pays(const moda_executor *e, size_t layer)
-{
-    const moda_layer *l = &e->net->layers[layer];
-    const moda_shape in = e->net->layers[l->input[0]].shape;
-    return e->options.convolution == MODA_CONVOLUTION_AUTO && l->kernel == 3 && l->stride == 1 &&
-           l->groups == 1 && in.c >= 16 && l->shape.c >= 16 && l->shape.h >= 4 && l->shape.w >= 4;
-}
-
-typedef enum pass { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS } pass;
-
-static dnnl_status_t init(const convolution *c, pass p, dnnl_alg_kind_t algorithm,
-                          dnnl_convolution_desc_t *d)
-{
-    const dnnl_memory_desc_t *bias = c->has_bias ? &c->bias : NULL;
-    switch (p) {
-    case FORWARD: /* evaluation too: forward_inference would choose weight layouts of its own */
-        return dnnl_convolution_forward_desc_init(d, dnnl_forward_training, algorithm, &c->src,
-                                                  &c->weights, bias, &c->dst, c->stride,
-                                                  c->padding_l, c->padding_r);
-    case BACKWARD_DATA:
-        return dnnl_convolution_backward_data_desc_init(d, algorithm, &c->src, &c->weights, &c->dst,
-                                                        c->stride, c->padding_l, c->padding_r);
-    case BACKWARD_WEIGHTS:
-        return dnnl_convolution_backward_weights_desc_init(d, algorithm, &c->src, &c->d_weights,
-                                                           bias, &c->dst, c->stride, c->padding_l,
-                                                           c->padding_r);
-    }
-    return dnnl_invalid_arguments;
-}
-
-/* Attributes of a convolution that applies the ReLU behind it. */
-static moda_status relu_attributes(const moda_executor *e, const char *name,
-                                   dnnl_primitive_attr_t *attributes)
-{
-    moda_status st = MODA_OK;
-    dnnl_post_ops_t after = NULL;
-    MODA_DNNL(dnnl_primitive_attr_clone(attributes, e->weights->attributes), "ReLU", name);
-    MODA_DNNL(dnnl_post_ops_create(&after), "ReLU", name);
-    MODA_DNNL(dnnl_post_ops_append_eltwise(after, 1, dnnl_eltwise_relu, 0, 0), "ReLU", name);
-    MODA_DNNL(dnnl_primitive_attr_set_post_ops(*attributes, after), "ReLU", name);
-out:
-    dnnl_post_ops_destroy(after);
-    return st;
-}
-
-/* The best primitive for a pass: Winograd where it pays and exists on this CPU, else direct. */
-static moda_status choose(moda_executor *e, size_t layer, const convolution *c, pass p,
-                          const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *desc)
-{
-    moda_status st = MODA_OK;
-    const dnnl_engine_t engine = e->weights->engine;
-    const char *name = e->net->layers[layer].name;
-    dnnl_primitive_attr_t own = NULL, attributes = e->weights->attributes;
-    dnnl_convolution_desc_t d;
-    *desc = NULL;
-    if (p == FORWARD && c->relu) {
-        MODA_TRY(relu_attributes(e, name, &own));
-        attributes = own;
-    }
-    if (c->src.data_type == dnnl_f32 && winograd_pays(e, layer) &&
-        init(c, p, dnnl_convolution_winograd, &d) == dnnl_success &&
-        dnnl_primitive_desc_create(desc, &d, attributes, engine, hint) == dnnl_success)
-        goto out;
-    MODA_DNNL(init(c, p, dnnl_convolution_direct, &d), "convolution", name);
-    MODA_DNNL(dnnl_primitive_desc_create(desc, &d, attributes, engine, hint), "convolution", name);
-out:
-    dnnl_primitive_attr_destroy(own);
-    return st;
-}
-
 /* Fixes the layout of the f32 weights before their bf16 copies are asked for: as the f32 convolution
  * of evaluation reads them, which is also what the gradient is written in. */
 static moda_status claim_weights(moda_executor *e, size_t layer, size_t parameter)
 {
     moda_status st = MODA_OK;
-    convolution c;
+    moda_conv c;
     dnnl_primitive_desc_t desc = NULL;
     dnnl_memory_desc_t *own = &e->weights->layout[parameter];
     if (own->ndims) goto out;
-    MODA_TRY(describe(e, layer, dnnl_f32, &c));
-    MODA_TRY(choose(e, layer, &c, FORWARD, NULL, &desc));
+    MODA_TRY(moda_conv_describe(e, layer, dnnl_f32, &c));
+    MODA_TRY(moda_conv_choose(e, layer, &c, MODA_CONV_FORWARD, NULL, &desc));
     *own = *dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
 out:
     dnnl_primitive_desc_destroy(desc);
@@ -146,11 +63,11 @@ moda_status moda_conv_compile_forward(moda_executor *e, size_t layer)
     const moda_value *in = &e->values[l->input[0]];
     moda_value *out = &e->values[layer];
     moda_layer_state *s = &e->states[layer];
-    convolution c;
+    moda_conv c;
     size_t weights, bias = 0;
-    MODA_TRY(describe(e, layer, s->type, &c));
+    MODA_TRY(moda_conv_describe(e, layer, s->type, &c));
     MODA_TRY(claim_weights(e, layer, c.weight));
-    MODA_TRY(choose(e, layer, &c, FORWARD, NULL, &s->forward));
+    MODA_TRY(moda_conv_choose(e, layer, &c, MODA_CONV_FORWARD, NULL, &s->forward));
     s->fused = c.relu;
     if (c.relu) e->states[moda_following_relu(e->net, layer)].fused = true;
     s->source_layout = *dnnl_primitive_desc_query_md(s->forward, dnnl_query_src_md, 0);
@@ -172,7 +89,7 @@ out:
     return st;
 }
 
-static moda_status backward_weights(moda_executor *e, size_t layer, const convolution *c)
+static moda_status backward_weights(moda_executor *e, size_t layer, const moda_conv *c)
 {
     moda_status st = MODA_OK;
     const moda_layer *l = &e->net->layers[layer];
@@ -180,7 +97,7 @@ static moda_status backward_weights(moda_executor *e, size_t layer, const convol
     const moda_layer_state *s = &e->states[layer];
     dnnl_primitive_desc_t desc = NULL;
     size_t src, d_out, d_weights, d_bias = 0;
-    MODA_TRY(choose(e, layer, c, BACKWARD_WEIGHTS, s->forward, &desc));
+    MODA_TRY(moda_conv_choose(e, layer, c, MODA_CONV_BACKWARD_WEIGHTS, s->forward, &desc));
     const dnnl_memory_desc_t src_want = *dnnl_primitive_desc_query_md(desc, dnnl_query_src_md, 0);
     const dnnl_memory_desc_t out_want =
         *dnnl_primitive_desc_query_md(desc, dnnl_query_diff_dst_md, 0);
@@ -202,14 +119,15 @@ out:
     return st;
 }
 
-static moda_status backward_data(moda_executor *e, size_t layer, const convolution *c)
+static moda_status backward_data(moda_executor *e, size_t layer, const moda_conv *c)
 {
     moda_status st = MODA_OK;
     const moda_layer *l = &e->net->layers[layer];
     const moda_value *out = &e->values[layer];
     dnnl_primitive_desc_t desc = NULL;
     size_t weights, d_out, d_in;
-    MODA_TRY(choose(e, layer, c, BACKWARD_DATA, e->states[layer].forward, &desc));
+    MODA_TRY(
+        moda_conv_choose(e, layer, c, MODA_CONV_BACKWARD_DATA, e->states[layer].forward, &desc));
     const dnnl_memory_desc_t want = *dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
     const dnnl_memory_desc_t out_want =
         *dnnl_primitive_desc_query_md(desc, dnnl_query_diff_dst_md, 0);
@@ -232,8 +150,8 @@ out:
 moda_status moda_conv_compile_backward(moda_executor *e, size_t layer)
 {
     moda_status st = MODA_OK;
-    convolution c;
-    MODA_TRY(describe(e, layer, e->states[layer].type, &c));
+    moda_conv c;
+    MODA_TRY(moda_conv_describe(e, layer, e->states[layer].type, &c));
     MODA_TRY(backward_weights(e, layer, &c));
     if (!moda_gradient_unwanted(e, e->net->layers[layer].input[0]))
         MODA_TRY(backward_data(e, layer, &c));

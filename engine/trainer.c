@@ -76,6 +76,7 @@ static moda_status create_executors(moda_trainer *t)
     moda_executor_options x = {.training = true,
                                .modular = o->modular,
                                .convolution = o->convolution,
+                               .tuning = o->tuning,
                                .precision = o->precision};
     moda_executor *all[3];
     size_t count = 0;

@@ -24,7 +24,8 @@ typedef struct moda_train_options {
     bool augment, shuffle;
     size_t crop_padding; /* with augment; the flip follows the data set */
     moda_convolution convolution;
-    moda_precision precision; /* the test is always in f32 */
+    const moda_tuning *tuning; /* of all executors, as in engine/executor.h */
+    moda_precision precision;  /* the test is always in f32 */
     uint64_t seed;
     /* Borrowed, may be NULL: is given the parts of a training step and records the first steps of
      * full batches (of smaller ones, if the data do not fill one). */
