@@ -1,0 +1,40 @@
+/* tests/test_cpu.c - numa/cpu.h. */
+#include "numa/cpu.h"
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <string.h>
+
+TestSuite(cpu, .timeout = 30);
+
+/* The name that the kernel gives, where it gives one; free of hwloc. */
+static void kernel_name(char *name, size_t size)
+{
+    char line[256];
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    *name = 0;
+    while (f && !*name && fgets(line, sizeof line, f))
+        if (strncmp(line, "model name", 10) == 0 && strchr(line, ':'))
+            snprintf(name, size, "%s", strtok(strchr(line, ':') + 2, "\n"));
+    if (f) fclose(f);
+}
+
+Test(cpu, is_called_as_the_kernel_calls_it)
+{
+    char name[128], kernel[128];
+    kernel_name(kernel, sizeof kernel);
+    cr_assert(eq(ptr, moda_cpu_name(name, sizeof name), name));
+    cr_assert(gt(sz, strlen(name), 0));
+    if (!*kernel) cr_skip("no model name in /proc/cpuinfo");
+    cr_assert(eq(str, name, kernel));
+}
+
+Test(cpu, long_names_are_cut)
+{
+    char whole[128], cut[5];
+    moda_cpu_name(whole, sizeof whole);
+    moda_cpu_name(cut, sizeof cut);
+    cr_assert(gt(sz, strlen(whole), 4), "too short to be cut: %s", whole);
+    cr_assert(eq(sz, strlen(cut), 4));
+    cr_assert(eq(int, strncmp(whole, cut, 4), 0));
+}
