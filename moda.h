@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "base/table.h"
 
+#include "numa/cpu.h"
 #include "numa/memory.h"
 #include "numa/threads.h"
 
@@ -43,6 +44,9 @@
 #include "engine/safetensors.h"
 #include "engine/sgd.h"
 #include "engine/trainer.h"
+#include "engine/tuner.h"
+#include "engine/tuning.h"
+#include "engine/tuning_cache.h"
 
 #include "decompose/activity.h"
 #include "decompose/activity_rule.h"

@@ -207,7 +207,7 @@ out:
 }
 
 /* oneDNN counts elements in 32 bits in places: a batch that goes beyond is refused here, by name. */
-static moda_status check_batch(const moda_net *net, size_t batch)
+moda_status moda_check_batch(const moda_net *net, size_t batch)
 {
     moda_status st = MODA_OK;
     MODA_CHECK(batch > 0, MODA_ERR_ARG, "a batch of 0 samples: give at least 1");
@@ -229,7 +229,7 @@ moda_status moda_executor_create(moda_weights *weights, const moda_executor_opti
     moda_status st = MODA_OK;
     moda_executor *e = NULL;
     *executor = NULL;
-    MODA_TRY(check_batch(weights->net, options->batch));
+    MODA_TRY(moda_check_batch(weights->net, options->batch));
     MODA_CHECK(options->precision != MODA_PRECISION_BF16 || moda_cpu_has_bf16(), MODA_ERR_ARG,
                "bf16: this CPU has no instructions for it (AVX-512-BF16): use f32");
     MODA_ALLOC(e, sizeof *e);

@@ -1,0 +1,107 @@
+/* engine/tuner.c - a network's choices: from the cache, and measured where it has none. */
+#include "engine/tuner.h"
+#include "base/isa.h"
+#include "base/log.h"
+#include "base/progress.h"
+#include "engine/tuning_cache.h"
+#include "numa/cpu.h"
+#include <stdlib.h>
+
+bool moda_tuner_has(const moda_net *net, size_t layer, moda_conv_pass pass)
+{
+    const moda_layer *l = &net->layers[layer];
+    return l->kind == MODA_LAYER_CONV && (pass != MODA_CONV_BACKWARD_DATA || l->input[0] != 0);
+}
+
+/* A cache that cannot be used is no reason not to train. */
+static moda_status forgive(moda_status st)
+{
+    const bool fine = st == MODA_OK || st == MODA_ERR_NOMEM;
+    if (!fine) moda_log(MODA_LOG_WARNING, "measured choices are not kept: %s", moda_last_error());
+    return fine ? st : MODA_OK;
+}
+
+/* Where the file is, NULL if nowhere, and what it says if it may be asked. */
+static moda_status known(const moda_tuning_machine *machine, moda_tune_effort effort, char **path,
+                         moda_tuning *cache)
+{
+    moda_status st = MODA_OK;
+    MODA_TRY(moda_tuning_cache_path(path));
+    if (!*path) moda_log(MODA_LOG_DEBUG, "no XDG_CACHE_HOME and no HOME: choices are not kept");
+    if (*path && effort == MODA_TUNE_QUICK) MODA_TRY(moda_tuning_cache_read(*path, machine, cache));
+out:
+    return st;
+}
+
+/* One pass: taken from the cache, measured, or nothing where there is nothing to choose. */
+static moda_status tune_pass(moda_tuner *tuner, const moda_tuning_key *key, size_t layer,
+                             moda_tune_effort effort, const moda_tuning *cache, moda_tuning *tuning,
+                             moda_tune_summary *summary)
+{
+    moda_status st = MODA_OK;
+    const moda_tuning_entry *old = moda_tuning_find(cache, key);
+    moda_measurement m;
+    if (old) {
+        summary->cached++;
+        MODA_TRY(moda_tuning_set(tuning, old));
+        goto out;
+    }
+    MODA_TRY(moda_tuner_measure(tuner, layer, key->pass, effort, &m));
+    if (m.count < 2) goto out;
+    summary->measured++;
+    const moda_candidate *best = &m.candidates[m.best];
+    const moda_tuning_entry entry = {*key, best->choice, best->seconds};
+    MODA_TRY(moda_tuning_set(tuning, &entry));
+out:
+    return st;
+}
+
+static moda_status tune_all(const moda_net *net, moda_tuner *tuner, moda_tune_effort effort,
+                            const moda_tuning *cache, moda_tuning *tuning,
+                            moda_tune_summary *summary)
+{
+    moda_status st = MODA_OK;
+    moda_progress progress;
+    size_t done = 0;
+    moda_progress_begin(&progress, "tuning", "layers", net->layer_count);
+    for (size_t i = 0; i < net->layer_count; i++) {
+        for (moda_conv_pass p = 0; p < MODA_CONV_PASSES; p++) {
+            if (!moda_tuner_has(net, i, p)) continue;
+            const moda_tuning_key key = moda_tuner_key(tuner, i, p);
+            if (moda_tuning_find(tuning, &key)) continue;
+            MODA_TRY(tune_pass(tuner, &key, i, effort, cache, tuning, summary));
+        }
+        moda_progress_update(&progress, ++done, net->layers[i].name);
+    }
+out:
+    moda_progress_end(&progress);
+    return st;
+}
+
+moda_status moda_tune(const moda_net *net, size_t n, size_t threads, moda_precision precision,
+                      moda_tune_effort effort, moda_tuning *tuning, moda_tune_summary *summary)
+{
+    moda_status st = MODA_OK;
+    char *path = NULL;
+    moda_tuner *tuner = NULL;
+    moda_tuning cache = {0};
+    moda_tuning_machine machine = {.kernels = moda_isa_name(moda_isa_best()), .threads = threads};
+    const double start = moda_seconds();
+    *summary = (moda_tune_summary){0};
+    if (effort == MODA_TUNE_OFF) goto out;
+    moda_cpu_name(machine.cpu, sizeof machine.cpu);
+    moda_tuner_library(machine.library, sizeof machine.library);
+    MODA_TRY(forgive(known(&machine, effort, &path, &cache)));
+    MODA_TRY(moda_tuner_create(net, n, precision, &tuner));
+    MODA_TRY(tune_all(net, tuner, effort, &cache, tuning, summary));
+    if (path && summary->measured)
+        MODA_TRY(forgive(moda_tuning_cache_add(path, &machine, tuning, effort == MODA_TUNE_FULL)));
+    for (size_t i = 0; i < tuning->count; i++)
+        summary->winograd += tuning->entries[i].choice.algorithm == MODA_ALGORITHM_WINOGRAD;
+    summary->seconds = moda_seconds() - start;
+out:
+    moda_tuner_destroy(tuner);
+    moda_tuning_free(&cache);
+    free(path);
+    return st;
+}
