@@ -5,6 +5,6 @@
 set -eu
 out=build/demo
 rm -rf $out/standard $out/moda # the demo shows the training each time
-"$(dirname "$0")/study.sh" "$1" $out lenet5 fashion-mnist 10 0,3,5,9
+"$(dirname "$0")/study.sh" "$1" $out lenet5 fashion-mnist 10 0,3,5,9 --tune off
 echo
 echo "Everything is in $out; \`moda COMMAND --help\` explains each step."

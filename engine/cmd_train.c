@@ -11,6 +11,7 @@
 #include "engine/quote_internal.h"
 #include "engine/run.h"
 #include "engine/trainer.h"
+#include "engine/tuner.h"
 #include "numa/threads.h"
 #include <math.h>
 #include <stdio.h>
@@ -23,11 +24,15 @@ static const char *const precisions[] = {"f32", "bf16", "auto", NULL};
 enum { FLIP_AUTO, FLIP_YES, FLIP_NO };
 static const char *const flips[] = {"auto", "yes", "no", NULL};
 static const char *const convolutions[] = {"auto", "direct", NULL};
+static const char *const efforts[] = {"off", "quick", "full", NULL}; /* as moda_tune_effort */
 
 /* The command line, and what it leads to. */
 typedef struct train_command {
     const char *model_name, *out, *init;
     int method, precision, convolution, flip;
+    int tune; /* moda_tune_effort; until parsed -1: not given */
+    moda_tuning tuning;
+    moda_tune_summary tuned;
     double alpha, beta, gamma; /* NaN: not given */
     bool no_augment, no_shuffle, log_steps, profile;
     moda_data_options data_options;
@@ -53,6 +58,7 @@ static moda_status parse(const moda_command *self, int argc, char **argv, train_
     moda_option data[MODA_DATA_OPTION_COUNT], common[MODA_COMMON_OPTION_COUNT];
     *o = (moda_train_options){
         .epochs = 200, .batch_size = 128, .sgd = {0.05, 0.9, 0}, .crop_padding = 4};
+    c->tune = -1;
     c->method = MODA, c->alpha = c->beta = c->gamma = NAN;
     moda_data_options_table(&c->data_options, data);
     moda_common_options_table(&c->common, common);
@@ -86,6 +92,9 @@ static moda_status parse(const moda_command *self, int argc, char **argv, train_
         {MODA_OPTION_CHOICE, "convolution", "A",
          "direct, or auto: Winograd where it is faster (default auto)", &c->convolution, 0, 0,
          convolutions},
+        {MODA_OPTION_CHOICE, "tune", "T",
+         "algorithms by rule (off), by measurement (quick), measured anew (full) (default quick)",
+         &c->tune, 0, 0, efforts},
         {MODA_OPTION_TEXT, "init", "W.safetensors",
          "start from these weights (default: drawn from the seed)", &c->init, 0, 0, NULL},
         {MODA_OPTION_SIZE, "max-steps", "N", "stop after N steps", &o->max_steps, 1, 1e12, NULL},
@@ -114,6 +123,10 @@ static moda_status parse(const moda_command *self, int argc, char **argv, train_
     MODA_CHECK(
         c->method == MODA || (isnan(c->alpha) && isnan(c->beta) && isnan(c->gamma)), MODA_ERR_ARG,
         "--alpha, --beta and --gamma mean nothing to --method standard: drop them or use moda");
+    MODA_CHECK(c->convolution == 0 || c->tune <= MODA_TUNE_OFF, MODA_ERR_ARG,
+               "--tune %s means nothing to --convolution direct: drop one of them",
+               c->tune < 0 ? "" : efforts[c->tune]);
+    if (c->tune < 0) c->tune = c->convolution ? MODA_TUNE_OFF : MODA_TUNE_QUICK;
     o->modular = c->method == MODA;
     o->weights =
         (moda_modular_weights){isnan(c->alpha) ? 1 : c->alpha, isnan(c->beta) ? 1 : c->beta,
@@ -185,6 +198,13 @@ out:
     return st;
 }
 
+/* Measured on full batches; the smaller last one and the test do the same. */
+static size_t tuned_batch(const train_command *c)
+{
+    const size_t n = c->data->train.n;
+    return n < c->options.batch_size ? n : c->options.batch_size;
+}
+
 static moda_status prepare(train_command *c)
 {
     moda_status st = MODA_OK;
@@ -200,6 +220,9 @@ static moda_status prepare(train_command *c)
     MODA_TRY(init_weights(c, defaults));
     MODA_TRY(moda_model_describe_data(c->model, c->data));
     MODA_TRY(prepare_profile(c));
+    MODA_TRY(moda_tune(net, tuned_batch(c), c->threads, c->options.precision,
+                       (moda_tune_effort)c->tune, &c->tuning, &c->tuned));
+    c->options.tuning = &c->tuning;
     MODA_TRY(moda_trainer_create(c->model, c->data, &c->options, &c->trainer));
 out:
     return st;
@@ -245,6 +268,8 @@ static moda_status make_config(train_command *c)
                    {"threads", json_integer((json_int_t)c->threads)},
                    {"precision", json_string(precisions[c->precision])},
                    {"convolution", json_string(convolutions[c->convolution])},
+                   {"tune", json_string(efforts[c->tune])},
+                   {"tuning", moda_tuning_json(&c->tuning, c->model->net, tuned_batch(c))},
                    {"kernels", json_string(moda_isa_name(moda_isa_best()))},
                    {"description", json_string(description)}};
     for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
@@ -280,6 +305,9 @@ static void say_what_comes(const train_command *c)
     printf("machine   %zu threads, %s kernels, %s for weights and activations\n", c->threads,
            moda_isa_name(moda_isa_best()),
            moda_human_bytes((double)moda_trainer_bytes(c->trainer), memory));
+    if (c->tuned.cached + c->tuned.measured)
+        printf("tuning    %zu choices from earlier runs, %zu measured in %.1f s; Winograd in %zu\n",
+               c->tuned.cached, c->tuned.measured, c->tuned.seconds, c->tuned.winograd);
     fflush(stdout);
 }
 
@@ -372,6 +400,7 @@ out:
     moda_run_destroy(c.run);
     moda_trainer_destroy(c.trainer);
     moda_profile_destroy(c.options.profile);
+    moda_tuning_free(&c.tuning);
     moda_model_destroy(c.model);
     moda_dataset_destroy(c.data);
     moda_data_options_free(&c.data_options);

@@ -29,6 +29,7 @@ static int remove_entry(const char *path, const struct stat *s, int type, struct
 void test_folder_remove(void)
 {
     if (*folder) nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    if (*folder) nftw(strcat(folder, ".cache"), remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     *folder = 0;
 }
 

@@ -29,8 +29,17 @@ static char *take(char *path)
     return text;
 }
 
+/* Nothing that a program remembers from run to run may come from, or go to, the user's own. */
+static void own_cache(void)
+{
+    char *path = output_path("cache");
+    setenv("XDG_CACHE_HOME", path, 1);
+    free(path);
+}
+
 program_result program_run_after(const char *before, const char *arguments)
 {
+    own_cache();
     char *o = output_path("out"), *e = output_path("err");
     /* Redirections first: arguments may hold one of their own, which then counts. */
     char *line = moda_format("cd '%s'; %s >%s 2>%s </dev/null '" MODA_PROGRAM "' %s", test_folder(),

@@ -5,6 +5,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+/* Programs find XDG_CACHE_HOME beside the test's folder, empty at first and removed with it. */
+
 /* What `moda ARGUMENTS` did. The texts belong to program.c, until the next run. */
 typedef struct program_result {
     int code;
