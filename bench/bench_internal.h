@@ -9,5 +9,6 @@ extern const moda_command moda_bench_infer; /* cmd_infer.c */
 extern const moda_command moda_bench_similarity, moda_bench_frequency,
     moda_bench_optimizer;                                     /* cmd_kernels.c */
 extern const moda_command moda_bench_peak, moda_bench_stream; /* cmd_limits.c */
+extern const moda_command moda_bench_tune;                    /* cmd_tune.c */
 
 #endif

@@ -5,13 +5,8 @@
 #include <string.h>
 
 static const moda_command *const benchmarks[] = {
-    &moda_bench_infer,
-    &moda_bench_similarity,
-    &moda_bench_frequency,
-    &moda_bench_optimizer,
-    &moda_bench_peak,
-    &moda_bench_stream,
-    NULL /* closes the table */
+    &moda_bench_infer,     &moda_bench_tune, &moda_bench_similarity, &moda_bench_frequency,
+    &moda_bench_optimizer, &moda_bench_peak, &moda_bench_stream,     NULL /* closes the table */
 };
 
 /* "bench infer" -> "infer" */
