@@ -85,7 +85,7 @@ static moda_status measure_pass(settings *s, moda_tuner *tuner, size_t layer, mo
         goto out;
     }
     MODA_TRY(moda_tuner_measure(tuner, layer, pass, s->effort ? MODA_TUNE_FULL : MODA_TUNE_QUICK,
-                                &fresh->m));
+                                false, &fresh->m));
     fresh->layer = layer, fresh->layers = 1;
     s->count++;
 out:

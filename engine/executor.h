@@ -49,7 +49,8 @@ typedef enum moda_convolution {
 
 typedef enum moda_precision {
     MODA_PRECISION_F32,
-    MODA_PRECISION_BF16 /* activations, their gradients and copies of the weights in bf16 */
+    MODA_PRECISION_BF16, /* activations, their gradients and copies of the weights in bf16 */
+    MODA_PRECISION_AUTO  /* each convolution in the faster one, as the tuning says; else f32 */
 } moda_precision;
 
 /* Called in forward for tracked layer l while its output is in cache: x in the layout of s. */

@@ -207,13 +207,13 @@ static void report(moda_trial *t, moda_measurement *m)
 }
 
 moda_status moda_tuner_measure(moda_tuner *tuner, size_t layer, moda_conv_pass pass,
-                               moda_tune_effort effort, moda_measurement *m)
+                               moda_tune_effort effort, bool always, moda_measurement *m)
 {
     moda_status st = MODA_OK;
     moda_trial t = {.tuner = tuner, .layer = layer};
     *m = (moda_measurement){.key = moda_tuner_key(tuner, layer, pass)};
     MODA_TRY(moda_trial_prepare(&t, pass, effort));
-    if (t.count > 1 || effort == MODA_TUNE_FULL) {
+    if (t.count > 1 || effort == MODA_TUNE_FULL || always) {
         MODA_TRY(place(&t));
         MODA_TRY(compete(&t, effort));
     }

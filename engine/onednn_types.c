@@ -1,10 +1,13 @@
 /* engine/onednn_types.c - which layer computes in f32 and which in bf16.
  *
  * Convolutions and linear layers compute in the precision asked for; the layer that gives the logits
- * always in f32, since 8 bits of mantissa are too few for a loss. A batch norm writes bf16 if everyone
+ * always in f32, since 8 bits of mantissa are too few for a loss. With AUTO a convolution takes the
+ * type in which its passes were measured to be faster, and linear layers, whose time goes into reading
+ * f32 weights, stay as they are. A batch norm writes bf16 if everyone
  * who reads its output can take it so. What lies between, pools and additions and ReLUs, passes on the
  * type that it gets; where a type does not fit, a reorder converts. */
 #include "engine/onednn_internal.h"
+#include <math.h>
 #include <stdlib.h>
 
 /* takes[i]: whether layer i can read bf16. */
@@ -20,18 +23,45 @@ static bool all_consumers_take(const moda_net *net, const bool *takes, size_t la
     return any && all;
 }
 
+/* Seconds of all passes of a convolution in a type; infinite if one was not measured. */
+static double measured(const moda_executor *e, size_t layer, moda_dtype type)
+{
+    const bool first = e->net->layers[layer].input[0] == 0;
+    double sum = 0;
+    for (moda_conv_pass p = 0; p < MODA_CONV_PASSES; p++) {
+        if (first && p == MODA_CONV_BACKWARD_DATA) continue; /* nobody wants it */
+        const moda_tuning_key key = moda_tuning_key_of(e->net, layer, p, type, e->options.batch);
+        const moda_tuning_entry *entry =
+            e->options.tuning ? moda_tuning_nearest(e->options.tuning, &key) : NULL;
+        sum += entry ? entry->seconds : INFINITY;
+    }
+    return sum;
+}
+
+static bool computes_in_bf16(const moda_executor *e, size_t layer)
+{
+    if (!e->options.training || layer == e->net->layer_count - 1) return false;
+    switch (e->options.precision) {
+    case MODA_PRECISION_F32: return false;
+    case MODA_PRECISION_BF16: return true;
+    case MODA_PRECISION_AUTO: break;
+    }
+    return e->net->layers[layer].kind == MODA_LAYER_CONV &&
+           measured(e, layer, MODA_DTYPE_BF16) < measured(e, layer, MODA_DTYPE_F32);
+}
+
 moda_status moda_types_choose(moda_executor *e)
 {
     moda_status st = MODA_OK;
     const moda_net *net = e->net;
-    const bool bf16 = e->options.training && e->options.precision == MODA_PRECISION_BF16;
+    const bool bf16 = e->options.training && e->options.precision != MODA_PRECISION_F32;
     bool *takes = NULL;
     MODA_ALLOC(takes, net->layer_count * sizeof *takes);
     for (size_t i = net->layer_count - 1; i > 0; i--) {
         const bool wanted = bf16 && all_consumers_take(net, takes, i);
         switch (net->layers[i].kind) {
         case MODA_LAYER_CONV:
-        case MODA_LAYER_LINEAR: takes[i] = bf16 && i != net->layer_count - 1; break;
+        case MODA_LAYER_LINEAR: takes[i] = computes_in_bf16(e, i); break;
         case MODA_LAYER_BATCHNORM: takes[i] = bf16; break;
         case MODA_LAYER_SELECT: takes[i] = false; break; /* its kernel moves floats */
         default: takes[i] = wanted;

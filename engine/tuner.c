@@ -33,48 +33,59 @@ out:
     return st;
 }
 
+/* What there is to do, and what came of it. */
+typedef struct session {
+    const moda_net *net;
+    moda_tune_effort effort;
+    bool both; /* types: then every pass is timed, for they compete with each other */
+    moda_tuning cache, *tuning;
+    moda_tune_summary *summary;
+} session;
+
 /* One pass: taken from the cache, measured, or nothing where there is nothing to choose. */
-static moda_status tune_pass(moda_tuner *tuner, const moda_tuning_key *key, size_t layer,
-                             moda_tune_effort effort, const moda_tuning *cache, moda_tuning *tuning,
-                             moda_tune_summary *summary)
+static moda_status tune_pass(session *s, moda_tuner *tuner, const moda_tuning_key *key,
+                             size_t layer)
 {
     moda_status st = MODA_OK;
-    const moda_tuning_entry *old = moda_tuning_find(cache, key);
+    const moda_tuning_entry *old = moda_tuning_find(&s->cache, key);
     moda_measurement m;
     if (old) {
-        summary->cached++;
-        MODA_TRY(moda_tuning_set(tuning, old));
+        s->summary->cached++;
+        MODA_TRY(moda_tuning_set(s->tuning, old));
         goto out;
     }
-    MODA_TRY(moda_tuner_measure(tuner, layer, key->pass, effort, &m));
-    if (m.count < 2) goto out;
-    summary->measured++;
+    MODA_TRY(moda_tuner_measure(tuner, layer, key->pass, s->effort, s->both, &m));
+    if (m.count < 2 && !s->both) goto out;
+    s->summary->measured++;
     const moda_candidate *best = &m.candidates[m.best];
     const moda_tuning_entry entry = {*key, best->choice, best->seconds};
-    MODA_TRY(moda_tuning_set(tuning, &entry));
+    MODA_TRY(moda_tuning_set(s->tuning, &entry));
 out:
     return st;
 }
 
-static moda_status tune_all(const moda_net *net, moda_tuner *tuner, moda_tune_effort effort,
-                            const moda_tuning *cache, moda_tuning *tuning,
-                            moda_tune_summary *summary)
+/* All passes in one type. */
+static moda_status tune_all(session *s, size_t n, moda_precision precision)
 {
     moda_status st = MODA_OK;
     moda_progress progress;
+    moda_tuner *tuner = NULL;
+    const moda_net *net = s->net;
     size_t done = 0;
     moda_progress_begin(&progress, "tuning", "layers", net->layer_count);
+    MODA_TRY(moda_tuner_create(net, n, precision, &tuner));
     for (size_t i = 0; i < net->layer_count; i++) {
         for (moda_conv_pass p = 0; p < MODA_CONV_PASSES; p++) {
             if (!moda_tuner_has(net, i, p)) continue;
             const moda_tuning_key key = moda_tuner_key(tuner, i, p);
-            if (moda_tuning_find(tuning, &key)) continue;
-            MODA_TRY(tune_pass(tuner, &key, i, effort, cache, tuning, summary));
+            if (moda_tuning_find(s->tuning, &key)) continue;
+            MODA_TRY(tune_pass(s, tuner, &key, i));
         }
         moda_progress_update(&progress, ++done, net->layers[i].name);
     }
 out:
     moda_progress_end(&progress);
+    moda_tuner_destroy(tuner);
     return st;
 }
 
@@ -83,25 +94,24 @@ moda_status moda_tune(const moda_net *net, size_t n, size_t threads, moda_precis
 {
     moda_status st = MODA_OK;
     char *path = NULL;
-    moda_tuner *tuner = NULL;
-    moda_tuning cache = {0};
+    session s = {.net = net, .effort = effort, .tuning = tuning, .summary = summary};
     moda_tuning_machine machine = {.kernels = moda_isa_name(moda_isa_best()), .threads = threads};
     const double start = moda_seconds();
     *summary = (moda_tune_summary){0};
     if (effort == MODA_TUNE_OFF) goto out;
     moda_cpu_name(machine.cpu, sizeof machine.cpu);
     moda_tuner_library(machine.library, sizeof machine.library);
-    MODA_TRY(forgive(known(&machine, effort, &path, &cache)));
-    MODA_TRY(moda_tuner_create(net, n, precision, &tuner));
-    MODA_TRY(tune_all(net, tuner, effort, &cache, tuning, summary));
+    s.both = precision == MODA_PRECISION_AUTO && moda_cpu_has_bf16();
+    MODA_TRY(forgive(known(&machine, effort, &path, &s.cache)));
+    if (precision != MODA_PRECISION_BF16) MODA_TRY(tune_all(&s, n, MODA_PRECISION_F32));
+    if (precision == MODA_PRECISION_BF16 || s.both) MODA_TRY(tune_all(&s, n, MODA_PRECISION_BF16));
     if (path && summary->measured)
         MODA_TRY(forgive(moda_tuning_cache_add(path, &machine, tuning, effort == MODA_TUNE_FULL)));
     for (size_t i = 0; i < tuning->count; i++)
         summary->winograd += tuning->entries[i].choice.algorithm == MODA_ALGORITHM_WINOGRAD;
     summary->seconds = moda_seconds() - start;
 out:
-    moda_tuner_destroy(tuner);
-    moda_tuning_free(&cache);
+    moda_tuning_free(&s.cache);
     free(path);
     return st;
 }

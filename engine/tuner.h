@@ -37,7 +37,8 @@ typedef struct moda_measurement {
 } moda_measurement;
 
 typedef struct moda_tuner moda_tuner;
-/* precision: of the training to come; each layer is measured in the type that it will have there. net
+/* precision: F32 or BF16, of the training to come; each layer is measured in the type that it will
+ * have there. net
  * is borrowed. Fails: MODA_ERR_ARG (a batch as executors refuse it), MODA_ERR_NOMEM, MODA_ERR_INTERNAL. */
 MODA_MUST_USE moda_status moda_tuner_create(const moda_net *net, size_t batch,
                                             moda_precision precision, moda_tuner **tuner);
@@ -45,16 +46,17 @@ void moda_tuner_destroy(moda_tuner *tuner);
 /* The key under which a CONV layer's pass is measured. */
 moda_tuning_key moda_tuner_key(const moda_tuner *tuner, size_t layer, moda_conv_pass pass);
 /* Measures a CONV layer's pass; layer and pass must be such that training runs it. QUICK times
- * nothing where there is one candidate: then seconds and median are NaN. Fails: MODA_ERR_NOMEM,
+ * nothing where there is one candidate, unless `always`: then seconds and median are NaN. Fails: MODA_ERR_NOMEM,
  * MODA_ERR_INTERNAL (oneDNN's status and the layer). */
 MODA_MUST_USE moda_status moda_tuner_measure(moda_tuner *tuner, size_t layer, moda_conv_pass pass,
-                                             moda_tune_effort effort, moda_measurement *m);
+                                             moda_tune_effort effort, bool always,
+                                             moda_measurement *m);
 /* Whether training runs this pass: a CONV, and the gradient by its input if that is not the network's. */
 bool moda_tuner_has(const moda_net *net, size_t layer, moda_conv_pass pass);
 /* oneDNN's version and instruction set: "2.6.3 isa 0x1ef"; the buffer is returned. */
 char *moda_tuner_library(char *buffer, size_t size);
 
-/* What moda_tune() did: passes of convolutions with more than one candidate, shapes that several layers
+/* What moda_tune() did: passes of convolutions with more than one candidate (AUTO: all), shapes that several layers
  * share counted once. */
 typedef struct moda_tune_summary {
     size_t cached, measured, winograd;
@@ -63,7 +65,8 @@ typedef struct moda_tune_summary {
 
 /* A network's choices at batch size n on `threads` threads, which are set already. The user's cache
  * gives and keeps them; what is wrong with it costs a warning. Shows progress. tuning is zeroed before;
- * moda_tuning_free() it. OFF leaves it empty. Fails: as the tuner. */
+ * moda_tuning_free() it. OFF leaves it empty. AUTO measures both types, if the CPU has bf16. Fails: as
+ * the tuner. */
 MODA_MUST_USE moda_status moda_tune(const moda_net *net, size_t n, size_t threads,
                                     moda_precision precision, moda_tune_effort effort,
                                     moda_tuning *tuning, moda_tune_summary *summary);

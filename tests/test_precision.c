@@ -1,12 +1,14 @@
 /* tests/test_precision.c - engine/executor.h in bf16 beside the same network in f32. 8 bits of mantissa
  * leave about 0.4 % on each number; what is compared is a whole pass. */
 #include "base/isa.h"
+#include "engine/tuning.h"
 #include "tests/small_net.h"
 #include "tests/small_nets.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 TestSuite(precision, .timeout = 300);
 
@@ -118,6 +120,68 @@ Test(precision, bf16_takes_less_memory)
     }
     cr_assert(lt(sz, bytes[MODA_PRECISION_BF16], bytes[MODA_PRECISION_F32] * 3 / 4));
     moda_model_destroy(model);
+}
+
+/* ---- auto ---- */
+
+/* Every pass of every convolution, as if it took 1 s in f32. */
+static moda_tuning tuning_of(const moda_net *net, size_t n, double bf16_seconds)
+{
+    moda_tuning tuning = {0};
+    for (size_t layer = 1; layer < net->layer_count; layer++)
+        for (moda_conv_pass p = 0;
+             p < MODA_CONV_PASSES && net->layers[layer].kind == MODA_LAYER_CONV; p++)
+            for (int type = 0; type < 2; type++) {
+                const moda_dtype d = type ? MODA_DTYPE_BF16 : MODA_DTYPE_F32;
+                const moda_tuning_entry entry = {moda_tuning_key_of(net, layer, p, d, n),
+                                                 {MODA_ALGORITHM_DIRECT, d, ""},
+                                                 type ? bf16_seconds : 1};
+                cr_assert(eq(int, moda_tuning_set(&tuning, &entry), MODA_OK));
+            }
+    return tuning;
+}
+
+static float *logits_of(moda_model *model, size_t n, moda_precision precision,
+                        const moda_tuning *tuning, const float *x)
+{
+    float *copy = malloc(n * model->net->classes * sizeof *copy);
+    small_net s = small_create(
+        model, (moda_executor_options){
+                   .batch = n, .training = true, .precision = precision, .tuning = tuning});
+    memcpy(copy, small_forward(&s, x), n * model->net->classes * sizeof *copy);
+    small_destroy(&s);
+    return copy;
+}
+
+Test(precision, auto_takes_what_was_measured_to_be_faster)
+{
+    const size_t n = 6;
+    if (!moda_cpu_has_bf16()) cr_skip("this CPU has no bf16");
+    moda_model *model = small_model("3 9 9",
+                                    "[conv];name=a;outputs=20;kernel=3;[batchnorm];name=n;[relu];"
+                                    "[conv];name=b;outputs=8;kernel=3;[relu];" SMALL_END,
+                                    8);
+    moda_tuning slower = tuning_of(model->net, n, 1.5), faster = tuning_of(model->net, n, 0.5);
+    const struct {
+        const char *what;
+        moda_precision precision;
+        const moda_tuning *tuning;
+        bool as_f32;
+    } cases[] = {{"f32", MODA_PRECISION_F32, &faster, true},
+                 {"nothing measured", MODA_PRECISION_AUTO, NULL, true},
+                 {"bf16 slower", MODA_PRECISION_AUTO, &slower, true},
+                 {"bf16 faster", MODA_PRECISION_AUTO, &faster, false}};
+    const size_t bytes = n * model->net->classes * sizeof(float);
+    float *x = small_values(n * 3 * 9 * 9, 9);
+    float *f32 = logits_of(model, n, MODA_PRECISION_F32, NULL, x);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        float *got = logits_of(model, n, cases[i].precision, cases[i].tuning, x);
+        cr_assert(eq(int, memcmp(got, f32, bytes) == 0, cases[i].as_f32), "%s", cases[i].what);
+        free(got);
+    }
+    moda_tuning_free(&slower), moda_tuning_free(&faster);
+    moda_model_destroy(model);
+    free(x), free(f32);
 }
 
 Test(precision, bf16_without_such_a_cpu_is_refused)

@@ -98,7 +98,7 @@ static size_t check_net(size_t i, moda_precision precision, double bound)
     must(moda_tuner_create(m->net, BATCH, precision, &tuner));
     for (moda_conv_pass p = 0; p < MODA_CONV_PASSES; p++) {
         moda_measurement measured;
-        must(moda_tuner_measure(tuner, LAYER, p, MODA_TUNE_FULL, &measured));
+        must(moda_tuner_measure(tuner, LAYER, p, MODA_TUNE_FULL, false, &measured));
         const moda_tuning_key key = moda_tuning_key_of(
             m->net, LAYER, p, precision ? MODA_DTYPE_BF16 : MODA_DTYPE_F32, BATCH);
         cr_assert(moda_tuning_key_equal(&measured.key, &key));
@@ -134,7 +134,7 @@ Test(tuner, one_candidate_costs_no_time)
     moda_tuner *tuner = NULL;
     moda_measurement measured;
     must(moda_tuner_create(m->net, BATCH, MODA_PRECISION_F32, &tuner));
-    must(moda_tuner_measure(tuner, 1, MODA_CONV_FORWARD, MODA_TUNE_QUICK, &measured));
+    must(moda_tuner_measure(tuner, 1, MODA_CONV_FORWARD, MODA_TUNE_QUICK, false, &measured));
     cr_assert(eq(sz, measured.count, 1));
     cr_assert(eq(sz, measured.candidates[0].runs, 0));
     cr_assert(isnan(measured.candidates[0].seconds));
