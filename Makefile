@@ -136,7 +136,7 @@ study-lenet5: $(MODA)
 	    '0,1 0,6 2,4,6 0,3,5,9 1,5,7,8,9 0,1,2,3,4,5,6,7,8' $(OPTIONS)
 study-vgg16:     USUAL_EPOCHS := 8
 study-resnet18:  USUAL_EPOCHS := 6
-study-mobilenet: USUAL_EPOCHS := 15
+study-mobilenet: USUAL_EPOCHS := 8
 $(CIFAR_STUDIES): study-%: $(MODA)
 	@test -n '$(CIFAR10)' || { echo 'moda: give the folder of the binary files: make $@ CIFAR10=DIR' >&2; exit 2; }
 	@bench/study.sh $(abspath $(MODA)) $(STUDIES)/$* $* 'cifar10:$(CIFAR10)' $(or $(EPOCHS),$(USUAL_EPOCHS)) \
