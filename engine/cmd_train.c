@@ -183,8 +183,9 @@ static moda_status prepare(moda_train_command *c)
     MODA_TRY(init_weights(c, defaults));
     MODA_TRY(moda_model_describe_data(c->model, c->data));
     MODA_TRY(prepare_profile(c));
-    MODA_TRY(moda_tune(net, moda_train_tuned_batch(c), c->threads, c->options.precision,
-                       (moda_tune_effort)c->tune, &c->tuning, &c->tuned));
+    if (x->n) /* without images the trainer says so */
+        MODA_TRY(moda_tune(net, moda_train_tuned_batch(c), c->threads, c->options.precision,
+                           (moda_tune_effort)c->tune, &c->tuning, &c->tuned));
     c->options.tuning = &c->tuning;
     MODA_TRY(moda_trainer_create(c->model, c->data, &c->options, &c->trainer));
 out:

@@ -13,6 +13,9 @@ moda_status moda_relu_compile_forward(moda_executor *e, size_t layer)
     dnnl_eltwise_desc_t d;
     out->layout = in->layout, out->buffer = in->buffer;
     if (s->fused) goto out; /* the layer before it has done it */
+    MODA_TRY(moda_relu_pool_follows(e, layer, &s->pooled));
+    s->fused = s->pooled;
+    if (s->fused) goto out;
     if (moda_net_consumers(e->net, l->input[0]) > 1 ||
         e->net->layers[l->input[0]].kind == MODA_LAYER_INPUT)
         MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,

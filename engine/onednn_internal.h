@@ -63,6 +63,8 @@ struct moda_step {
     moda_map_shape map, to;   /* to: of the output, where that differs in shape or type */
     const uint32_t *channels; /* borrowed */
     size_t tracked;
+    moda_shape maps; /* pools: the input's, and the window */
+    size_t window;
     float eps, momentum; /* batch norm */
     bool relu;
     /* for profiles */
@@ -149,7 +151,8 @@ typedef struct moda_layer_state {
     dnnl_memory_desc_t source_layout;
     size_t workspace;      /* pools */
     size_t mean, variance; /* BATCHNORM: of the batch */
-    bool fused;            /* applies the ReLU behind it; RELU: the layer before has done it */
+    bool fused;            /* applies the ReLU behind it; RELU: a neighbour does its work */
+    bool pooled;           /* RELU: that neighbour is the maximum pool behind it */
     uint32_t *inverse;     /* SELECT: its list the other way round, for backward */
 } moda_layer_state;
 
@@ -177,6 +180,9 @@ moda_status moda_batchnorm_compile_forward(moda_executor *e, size_t layer);
 moda_status moda_batchnorm_compile_backward(moda_executor *e, size_t layer);
 moda_status moda_pool_compile_forward(moda_executor *e, size_t layer);
 moda_status moda_pool_compile_backward(moda_executor *e, size_t layer);
+/* A pool whose input is `pooled`. */
+moda_status moda_relu_pool_compile_forward(moda_executor *e, size_t layer);
+moda_status moda_relu_pool_compile_backward(moda_executor *e, size_t layer);
 moda_status moda_relu_compile_forward(moda_executor *e, size_t layer);
 moda_status moda_relu_compile_backward(moda_executor *e, size_t layer);
 moda_status moda_add_compile_forward(moda_executor *e, size_t layer);
@@ -185,6 +191,9 @@ moda_status moda_select_compile_forward(moda_executor *e, size_t layer);
 moda_status moda_select_compile_backward(moda_executor *e, size_t layer);
 
 /* ---- helpers for those ---- */
+
+/* Whether the one reader of this ReLU is a pool that can do its work, too. */
+moda_status moda_relu_pool_follows(const moda_executor *e, size_t relu, bool *follows);
 
 /* The first implementation that oneDNN has for an operation. what: for the message. */
 moda_status moda_primitive_desc(const moda_executor *e, size_t layer, const_dnnl_op_desc_t op,

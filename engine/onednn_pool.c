@@ -34,6 +34,7 @@ moda_status moda_pool_compile_forward(moda_executor *e, size_t layer)
     const window w = describe(e, layer);
     dnnl_pooling_v2_desc_t d;
     dnnl_memory_desc_t any;
+    if (e->states[l->input[0]].pooled) return moda_relu_pool_compile_forward(e, layer);
     MODA_TRY(moda_layout_4d(e->options.batch, l->shape, in->layout.data_type, dnnl_format_tag_any,
                             &any));
     MODA_DNNL(dnnl_pooling_v2_forward_desc_init(
@@ -70,6 +71,7 @@ moda_status moda_pool_compile_backward(moda_executor *e, size_t layer)
     dnnl_primitive_desc_t desc = NULL;
     dnnl_pooling_v2_desc_t d;
     size_t d_in;
+    if (e->states[l->input[0]].pooled) return moda_relu_pool_compile_backward(e, layer);
     if (moda_gradient_unwanted(e, l->input[0])) goto out;
     MODA_DNNL(dnnl_pooling_v2_backward_desc_init(&d, w.algorithm, &in->layout, &out->layout,
                                                  w.stride, w.kernel, w.dilation, w.padding_l,
