@@ -23,20 +23,26 @@ static bool any_standard(const moda_sweep_row *rows, size_t count)
 void moda_sweep_print(const moda_sweep_row *rows, size_t count)
 {
     const bool trained = any_trained(rows, count), standard = any_standard(rows, count);
-    char heads[160], first[64], last[32];
-    snprintf(heads, sizeof heads, "%s>tau|>size|>overlap|>FLOPs|>sub-tasks|>composed|>modular%s",
-             trained ? ">alpha|>beta|>gamma|>accuracy|" : "", standard ? "|>standard" : "");
-    moda_table *table = moda_table_create(heads);
+    moda_table *table = trained ? moda_table_create(">alpha|>beta|>gamma|>accuracy|>tau")
+                                : moda_table_create(">tau");
+    const char *const figures[] = {"size", "overlap", "FLOPs", "sub-tasks", "composed", "modular"};
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+        moda_table_column(table, true, "%s", figures[i]);
+    if (standard) moda_table_column(table, true, "standard");
     for (size_t i = 0; i < count; i++) {
         const moda_sweep_row *r = &rows[i];
-        first[0] = last[0] = 0;
         if (trained)
-            snprintf(first, sizeof first, "%g|%g|%g|%.4f|", r->alpha, r->beta, r->gamma,
-                     r->accuracy);
-        if (standard) snprintf(last, sizeof last, "|%.4f", r->reuse.standard);
-        moda_table_row(table, "%s%g|%.4f|%.4f|%.4f|%zu|%.4f|%.4f%s", first, r->tau, r->size,
-                       r->overlap, r->flops, r->reuse.tasks, r->reuse.composed, r->reuse.modular,
-                       last);
+            moda_table_row(table, "%g|%g|%g|%.4f|%g", r->alpha, r->beta, r->gamma, r->accuracy,
+                           r->tau);
+        else
+            moda_table_row(table, "%g", r->tau);
+        moda_table_cell(table, "%.4f", r->size);
+        moda_table_cell(table, "%.4f", r->overlap);
+        moda_table_cell(table, "%.4f", r->flops);
+        moda_table_cell(table, "%zu", r->reuse.tasks);
+        moda_table_cell(table, "%.4f", r->reuse.composed);
+        moda_table_cell(table, "%.4f", r->reuse.modular);
+        if (standard) moda_table_cell(table, "%.4f", r->reuse.standard);
     }
     moda_table_print(table);
     moda_table_destroy(table);

@@ -225,3 +225,30 @@ Test(sweep, runs_of_other_options_are_not_mixed)
     cr_assert(eq(int, moda_sweep_runs_begin(&plan), MODA_ERR_ARG));
     cr_assert(strstr(moda_last_error(), "other options") != NULL, "%s", moda_last_error());
 }
+
+/* ---- the table ---- */
+
+static void check_printed(const moda_sweep_row *row, const char *head, const char *line)
+{
+    test_capture(1);
+    moda_sweep_print(row, 1);
+    char *text = test_captured();
+    cr_assert(ne(ptr, strstr(text, head), NULL), "'%s' is not in:\n%s", head, text);
+    cr_assert(ne(ptr, strstr(text, line), NULL), "'%s' is not in:\n%s", line, text);
+    free(text);
+}
+
+Test(sweep, every_figure_has_a_column_of_its_own)
+{
+    moda_sweep_row row = {.alpha = 1, .beta = 2, .gamma = 0.5, .accuracy = 0.875, .tau = 0.9};
+    row.size = 0.25, row.overlap = 0.125, row.flops = 0.5;
+    row.reuse = (moda_reuse_mean){
+        .tasks = 17, .composed = 0.75, .modular = 0.8125, .standard = NAN, .size = 1, .flops = 1};
+    check_printed(&row, "tau    size  overlap   FLOPs  sub-tasks  composed  modular\n",
+                  "0.9  0.2500   0.1250  0.5000         17    0.7500   0.8125\n");
+    row.reuse.standard = 0.9375, row.trained = true;
+    check_printed(
+        &row, "alpha  beta  gamma  accuracy  tau    size  overlap",
+        "    1     2    0.5    0.8750  0.9  0.2500   0.1250  0.5000         17    0.7500   "
+        "0.8125    0.9375\n");
+}
