@@ -11,6 +11,39 @@
 #include <math.h>
 #include <string.h>
 
+/* Checks what was given, and derives the trainer's options from it. */
+static moda_status settle(moda_train_command *c)
+{
+    moda_status st = MODA_OK;
+    moda_train_options *o = &c->options;
+    if (c->common.quiet) moda_log_set_level(MODA_LOG_WARNING);
+    MODA_CHECK(c->model_name, MODA_ERR_ARG,
+               "--model is missing: name a network, as in --model lenet5");
+    MODA_CHECK(c->out, MODA_ERR_ARG, "--out is missing: name a folder for the results");
+    MODA_TRY(moda_check_folder(c->out));
+    MODA_TRY(moda_check_distinct("json", c->common.json, c->out, moda_run_files));
+    MODA_CHECK(
+        c->method == MODA || (isnan(c->alpha) && isnan(c->beta) && isnan(c->gamma)), MODA_ERR_ARG,
+        "--alpha, --beta and --gamma mean nothing to --method standard: drop them or use moda");
+    MODA_CHECK(c->convolution == 0 || c->tune <= MODA_TUNE_OFF, MODA_ERR_ARG,
+               "--tune %s means nothing to --convolution direct: drop one of them",
+               c->tune < 0 ? "" : moda_train_efforts[c->tune]);
+    if (c->tune < 0) c->tune = c->convolution ? MODA_TUNE_OFF : MODA_TUNE_QUICK;
+    o->modular = c->method == MODA;
+    o->weights =
+        (moda_modular_weights){isnan(c->alpha) ? 1 : c->alpha, isnan(c->beta) ? 1 : c->beta,
+                               isnan(c->gamma) ? 0.3 : c->gamma};
+    o->augment = !c->no_augment, o->shuffle = !c->no_shuffle;
+    o->precision = (moda_precision)c->precision;
+    MODA_CHECK(o->precision != MODA_PRECISION_AUTO || c->tune != MODA_TUNE_OFF, MODA_ERR_ARG,
+               "--precision auto goes by measurements, which %s switches off: say f32 or bf16",
+               c->convolution ? "--convolution direct" : "--tune off");
+    o->convolution = c->convolution ? MODA_CONVOLUTION_DIRECT : MODA_CONVOLUTION_AUTO;
+    o->seed = c->common.seed;
+out:
+    return st;
+}
+
 static moda_status parse(const moda_command *self, int argc, char **argv, moda_train_command *c,
                          bool *help)
 {
@@ -77,30 +110,7 @@ static moda_status parse(const moda_command *self, int argc, char **argv, moda_t
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
     };
     MODA_TRY(moda_options_parse(self, table, argc, argv, 0, 0, &operands, &count, help));
-    if (*help) goto out;
-    if (c->common.quiet) moda_log_set_level(MODA_LOG_WARNING);
-    MODA_CHECK(c->model_name, MODA_ERR_ARG,
-               "--model is missing: name a network, as in --model lenet5");
-    MODA_CHECK(c->out, MODA_ERR_ARG, "--out is missing: name a folder for the results");
-    MODA_TRY(moda_check_folder(c->out));
-    MODA_TRY(moda_check_distinct("json", c->common.json, c->out, moda_run_files));
-    MODA_CHECK(
-        c->method == MODA || (isnan(c->alpha) && isnan(c->beta) && isnan(c->gamma)), MODA_ERR_ARG,
-        "--alpha, --beta and --gamma mean nothing to --method standard: drop them or use moda");
-    MODA_CHECK(c->convolution == 0 || c->tune <= MODA_TUNE_OFF, MODA_ERR_ARG,
-               "--tune %s means nothing to --convolution direct: drop one of them",
-               c->tune < 0 ? "" : moda_train_efforts[c->tune]);
-    if (c->tune < 0) c->tune = c->convolution ? MODA_TUNE_OFF : MODA_TUNE_QUICK;
-    o->modular = c->method == MODA;
-    o->weights =
-        (moda_modular_weights){isnan(c->alpha) ? 1 : c->alpha, isnan(c->beta) ? 1 : c->beta,
-                               isnan(c->gamma) ? 0.3 : c->gamma};
-    o->augment = !c->no_augment, o->shuffle = !c->no_shuffle;
-    o->precision = (moda_precision)c->precision;
-    MODA_CHECK(o->precision != MODA_PRECISION_AUTO || c->tune != MODA_TUNE_OFF, MODA_ERR_ARG,
-               "--precision auto goes by measurements: without them say f32 or bf16");
-    o->convolution = c->convolution ? MODA_CONVOLUTION_DIRECT : MODA_CONVOLUTION_AUTO;
-    o->seed = c->common.seed;
+    if (!*help) MODA_TRY(settle(c));
 out:
     return st;
 }

@@ -19,7 +19,7 @@ dnnl_status_t moda_conv_operation(const moda_conv *c, moda_conv_pass pass, moda_
                                                         c->stride, c->padding_l, c->padding_r);
     case MODA_CONV_BACKWARD_WEIGHTS:
         return dnnl_convolution_backward_weights_desc_init(
-            d, kind, &c->src, &c->weights, bias, &c->dst, c->stride, c->padding_l, c->padding_r);
+            d, kind, &c->src, &c->d_weights, bias, &c->dst, c->stride, c->padding_l, c->padding_r);
     case MODA_CONV_PASSES: break;
     }
     return dnnl_invalid_arguments;

@@ -1,6 +1,6 @@
 /* engine/onednn_conv_internal.h - a convolution as oneDNN's descriptors want it, shared by what runs
  * it (onednn_conv.c), what chooses its algorithms (onednn_choice.c) and what measures them
- * (onednn_tuner.c). */
+ * (onednn_trial.c). */
 #ifndef MODA_ENGINE_ONEDNN_CONV_INTERNAL_H
 #define MODA_ENGINE_ONEDNN_CONV_INTERNAL_H
 

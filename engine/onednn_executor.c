@@ -86,7 +86,7 @@ out:
     return st;
 }
 
-/* A batch norm that has the ReLU in its own passes takes the activation vectors there, too. */
+/* A batch norm or a pool that does the ReLU in its own passes takes the activation vectors there. */
 static moda_status tracked_forward(moda_executor *e, size_t t)
 {
     moda_status st = MODA_OK;
@@ -206,6 +206,15 @@ out:
     return st;
 }
 
+moda_status moda_check_precision(moda_precision precision)
+{
+    moda_status st = MODA_OK;
+    MODA_CHECK(precision != MODA_PRECISION_BF16 || moda_cpu_has_bf16(), MODA_ERR_ARG,
+               "bf16: this CPU has no instructions for it (AVX-512-BF16): use f32");
+out:
+    return st;
+}
+
 /* oneDNN counts elements in 32 bits in places: a batch that goes beyond is refused here, by name. */
 moda_status moda_check_batch(const moda_net *net, size_t batch)
 {
@@ -230,8 +239,7 @@ moda_status moda_executor_create(moda_weights *weights, const moda_executor_opti
     moda_executor *e = NULL;
     *executor = NULL;
     MODA_TRY(moda_check_batch(weights->net, options->batch));
-    MODA_CHECK(options->precision != MODA_PRECISION_BF16 || moda_cpu_has_bf16(), MODA_ERR_ARG,
-               "bf16: this CPU has no instructions for it (AVX-512-BF16): use f32");
+    MODA_TRY(moda_check_precision(options->precision));
     MODA_ALLOC(e, sizeof *e);
     e->weights = weights, e->net = weights->net, e->options = *options;
     const size_t n = e->net->layer_count;

@@ -129,6 +129,8 @@ size_t moda_weights_find(const moda_weights *w, size_t layer, moda_parameter_rol
 
 /* MODA_ERR_ARG if a layer of that many samples is more than oneDNN can count. */
 moda_status moda_check_batch(const moda_net *net, size_t batch);
+/* MODA_ERR_ARG for bf16 on a CPU without it. */
+moda_status moda_check_precision(moda_precision precision);
 
 /* Sets states[].type from the precision asked for. */
 moda_status moda_types_choose(moda_executor *e);

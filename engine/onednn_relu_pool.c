@@ -15,7 +15,7 @@ moda_status moda_relu_pool_follows(const moda_executor *e, size_t relu, bool *fo
     const moda_net *net = e->net;
     moda_map_shape map;
     *follows = false;
-    if (!e->options.training || moda_net_consumers(net, relu) != 1) goto out;
+    if (!e->options.training || e->options.tap || moda_net_consumers(net, relu) != 1) goto out;
     MODA_TRY(moda_layout_map(&e->values[net->layers[relu].input[0]].layout, &map));
     if (map.block != 8 && map.block != 16) goto out;
     for (size_t i = relu + 1; i < net->layer_count; i++)

@@ -36,6 +36,7 @@ moda_status moda_tuner_create(const moda_net *net, size_t batch, moda_precision 
     moda_tuner *t = NULL;
     *tuner = NULL;
     MODA_TRY(moda_check_batch(net, batch));
+    MODA_TRY(moda_check_precision(precision));
     MODA_ALLOC(t, sizeof *t);
     MODA_TRY(moda_weights_create(net, &t->weights));
     t->shell =

@@ -54,9 +54,11 @@ moda_status moda_types_choose(moda_executor *e)
 {
     moda_status st = MODA_OK;
     const moda_net *net = e->net;
-    const bool bf16 = e->options.training && e->options.precision != MODA_PRECISION_F32;
+    bool bf16 = e->options.precision == MODA_PRECISION_BF16 && e->options.training;
     bool *takes = NULL;
     MODA_ALLOC(takes, net->layer_count * sizeof *takes);
+    for (size_t i = 1; i < net->layer_count; i++) /* AUTO: all stays f32 if no layer gains */
+        bf16 |= net->layers[i].kind == MODA_LAYER_CONV && computes_in_bf16(e, i);
     for (size_t i = net->layer_count - 1; i > 0; i--) {
         const bool wanted = bf16 && all_consumers_take(net, takes, i);
         switch (net->layers[i].kind) {

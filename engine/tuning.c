@@ -181,7 +181,8 @@ static bool put_layer(json_t *list, const moda_tuning *t, const moda_tuning_key 
     if (!e) return true;
     const bool whole = json_object_set_new(item, "layer", moda_json_text(layer)) == 0 &&
                        json_object_set_new(item, "pass", json_string(passes[key->pass])) == 0 &&
-                       put_choice(item, &e->choice);
+                       put_choice(item, &e->choice) &&
+                       json_object_set_new(item, "seconds", moda_json_number(e->seconds)) == 0;
     return json_array_append_new(list, item) == 0 && whole;
 }
 

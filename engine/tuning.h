@@ -82,8 +82,9 @@ json_t *moda_tuning_entry_json(const moda_tuning_entry *entry);
 bool moda_tuning_entry_parse(const json_t *json, moda_tuning_entry *entry);
 
 /* The choices for a network's layers at batch size n, for config.json: [{"layer", "pass",
- * "algorithm", "type", "implementation"}]; layers without a choice are left out. New reference, NULL
- * when out of memory. */
+ * "algorithm", "type", "implementation", "seconds"}]; layers without a choice are left out. With AUTO
+ * both types are there, and a layer has the one whose passes sum to less. New reference, NULL when out
+ * of memory. */
 json_t *moda_tuning_json(const moda_tuning *tuning, const moda_net *net, size_t n);
 
 #endif

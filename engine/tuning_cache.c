@@ -134,8 +134,9 @@ static moda_status lock(const char *path, int *fd)
     moda_status st = MODA_OK;
     char *folder = strdup(path), *name = moda_format("%s.lock", path);
     MODA_CHECK(folder && name, MODA_ERR_NOMEM, "out of memory");
-    *strrchr(folder, '/') = 0;
-    MODA_TRY(moda_make_directory(folder));
+    char *end = strrchr(folder, '/');
+    if (end) *end = 0;
+    if (end) MODA_TRY(moda_make_directory(folder));
     MODA_CHECK((*fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666)) >= 0, MODA_ERR_IO, "%s: %s",
                name, strerror(errno));
     while (flock(*fd, LOCK_EX) != 0)

@@ -1,5 +1,6 @@
 /* tests/test_precision.c - engine/executor.h in bf16 beside the same network in f32. 8 bits of mantissa
  * leave about 0.4 % on each number; what is compared is a whole pass. */
+#include "base/bf16.h"
 #include "base/isa.h"
 #include "engine/tuning.h"
 #include "tests/small_net.h"
@@ -99,6 +100,37 @@ Test(precision, bf16_gives_the_gradients_of_f32_nearly)
         check(&small_cases[i], 7, &weights);
         check(&small_cases[i], 1, NULL);
     }
+}
+
+/* What a bf16 number has not: bits in the lower half. */
+static size_t finer_than_bf16(const moda_parameter *p, const float *g)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < p->elements; i++) {
+        const float x = g[p->offset + i];
+        count += moda_bf16_to_f32(moda_f32_to_bf16(x)) != x;
+    }
+    return count;
+}
+
+Test(precision, gradients_by_weights_are_not_rounded_to_bf16)
+{
+    const size_t n = 4;
+    if (!moda_cpu_has_bf16()) cr_skip("this CPU has no bf16");
+    moda_model *model = small_model("16 8 8",
+                                    "[conv];name=a;outputs=32;kernel=3;padding=1;[relu];"
+                                    "[linear];name=b;outputs=20;[relu];" SMALL_END,
+                                    8);
+    float *x = small_values(n * 16 * 8 * 8, 9);
+    uint32_t *labels = small_labels(n, model->net->classes);
+    const pass_result r = run(model, n, MODA_PRECISION_BF16, x, labels, NULL);
+    for (size_t t = 0; t < model->parameters.count; t++) {
+        const moda_parameter *p = &model->parameters.items[t];
+        if (p->role == MODA_WEIGHT)
+            cr_assert(gt(sz, finer_than_bf16(p, r.g), p->elements / 4), "%s", p->name);
+    }
+    moda_model_destroy(model);
+    free(x), free(labels), free(r.logits), free(r.g);
 }
 
 /* Wide layers: half the memory for maps shows. */
