@@ -40,6 +40,7 @@
 #include "engine/peak.h"
 #include "engine/plan.h"
 #include "engine/profile.h"
+#include "engine/relu_pool.h"
 #include "engine/run.h"
 #include "engine/safetensors.h"
 #include "engine/sgd.h"
