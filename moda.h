@@ -36,6 +36,7 @@
 #include "engine/fold.h"
 #include "engine/model.h"
 #include "engine/model_data.h"
+#include "engine/narrow_conv.h"
 #include "engine/net.h"
 #include "engine/peak.h"
 #include "engine/plan.h"

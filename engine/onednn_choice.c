@@ -40,15 +40,13 @@ moda_tuning_key moda_conv_key(const moda_executor *e, size_t layer, dnnl_data_ty
                               e->options.batch);
 }
 
-static moda_choice wanted(const moda_executor *e, size_t layer, dnnl_data_type_t type,
-                          moda_conv_pass pass)
+moda_choice moda_conv_wanted(const moda_executor *e, const moda_tuning_key *key)
 {
-    const moda_tuning_key key = moda_conv_key(e, layer, type, pass);
-    const moda_tuning_entry *entry = moda_tuning_nearest(e->options.tuning, &key);
+    const moda_tuning_entry *entry = moda_tuning_nearest(e->options.tuning, key);
     if (e->options.convolution == MODA_CONVOLUTION_DIRECT)
-        return (moda_choice){.algorithm = MODA_ALGORITHM_DIRECT, .type = key.type};
+        return (moda_choice){.algorithm = MODA_ALGORITHM_DIRECT, .type = key->type};
     if (entry) return entry->choice;
-    return (moda_choice){.algorithm = moda_tuning_rule(&key), .type = key.type};
+    return (moda_choice){.algorithm = moda_tuning_rule(key), .type = key->type};
 }
 
 /* Attributes of a convolution that applies the ReLU behind it. */
@@ -99,14 +97,18 @@ moda_status moda_conv_choose(moda_executor *e, size_t layer, const moda_conv *c,
     moda_status st = MODA_OK;
     const dnnl_engine_t engine = e->weights->engine;
     const char *name = e->net->layers[layer].name;
-    const moda_choice choice = wanted(e, layer, c->src.data_type, pass);
+    const moda_tuning_key key = moda_conv_key(e, layer, c->src.data_type, pass);
+    const moda_choice choice = moda_conv_wanted(e, &key);
     dnnl_primitive_attr_t own = NULL, attributes = e->weights->attributes;
     dnnl_convolution_desc_t direct;
     if (pass == MODA_CONV_FORWARD && c->relu) {
         MODA_TRY(relu_attributes(e, name, &own));
         attributes = own;
     }
-    if ((*desc = find(c, pass, &choice, attributes, engine, hint)) != NULL) goto out;
+    /* One of our own algorithms has no primitive: direct is what stands in for it. */
+    if (choice.algorithm != MODA_ALGORITHM_NARROW &&
+        (*desc = find(c, pass, &choice, attributes, engine, hint)) != NULL)
+        goto out;
     MODA_DNNL(moda_conv_operation(c, pass, MODA_ALGORITHM_DIRECT, &direct), "convolution", name);
     MODA_DNNL(dnnl_primitive_desc_create(desc, &direct, attributes, engine, hint), "convolution",
               name);

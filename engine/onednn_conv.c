@@ -65,11 +65,14 @@ moda_status moda_conv_compile_forward(moda_executor *e, size_t layer)
     moda_layer_state *s = &e->states[layer];
     moda_conv c;
     size_t weights, bias = 0;
+    bool done;
     MODA_TRY(moda_conv_describe(e, layer, s->type, &c));
     MODA_TRY(claim_weights(e, layer, c.weight));
     MODA_TRY(moda_conv_choose(e, layer, &c, MODA_CONV_FORWARD, NULL, &s->forward));
     s->fused = c.relu;
     if (c.relu) e->states[moda_following_relu(e->net, layer)].fused = true;
+    MODA_TRY(moda_narrow_compile_forward(e, layer, &c, &done));
+    if (done) goto out;
     s->source_layout = *dnnl_primitive_desc_query_md(s->forward, dnnl_query_src_md, 0);
     const dnnl_memory_desc_t want =
         *dnnl_primitive_desc_query_md(s->forward, dnnl_query_weights_md, 0);
@@ -97,6 +100,9 @@ static moda_status backward_weights(moda_executor *e, size_t layer, const moda_c
     const moda_layer_state *s = &e->states[layer];
     dnnl_primitive_desc_t desc = NULL;
     size_t src, d_out, d_weights, d_bias = 0;
+    bool done;
+    MODA_TRY(moda_narrow_compile_backward_weights(e, layer, c, &done));
+    if (done) goto out;
     MODA_TRY(moda_conv_choose(e, layer, c, MODA_CONV_BACKWARD_WEIGHTS, s->forward, &desc));
     const dnnl_memory_desc_t src_want = *dnnl_primitive_desc_query_md(desc, dnnl_query_src_md, 0);
     const dnnl_memory_desc_t out_want =
@@ -126,6 +132,9 @@ static moda_status backward_data(moda_executor *e, size_t layer, const moda_conv
     const moda_value *out = &e->values[layer];
     dnnl_primitive_desc_t desc = NULL;
     size_t weights, d_out, d_in;
+    bool done;
+    MODA_TRY(moda_narrow_compile_backward_data(e, layer, c, &done));
+    if (done) goto out;
     MODA_TRY(
         moda_conv_choose(e, layer, c, MODA_CONV_BACKWARD_DATA, e->states[layer].forward, &desc));
     const dnnl_memory_desc_t want = *dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);

@@ -25,13 +25,38 @@ moda_tuning_key moda_conv_key(const moda_executor *e, size_t layer, dnnl_data_ty
 
 dnnl_status_t moda_conv_operation(const moda_conv *c, moda_conv_pass pass, moda_algorithm algorithm,
                                   dnnl_convolution_desc_t *operation);
+/* What the executor's options say for a pass: its tuning, or the rule. */
+moda_choice moda_conv_wanted(const moda_executor *e, const moda_tuning_key *key);
+
 /* oneDNN's name of an implementation, borrowed from desc. */
 const char *moda_implementation_name(const_dnnl_primitive_desc_t desc);
 
-/* The primitive for a pass as the executor's options say: its tuning, or the rule; the first direct
- * one where this oneDNN has nothing of that kind. hint: of forward, NULL for forward. */
+/* The primitive for a pass as wanted; the first direct one where this oneDNN has nothing of that kind.
+ * hint: of forward, NULL for forward. */
 moda_status moda_conv_choose(moda_executor *e, size_t layer, const moda_conv *c,
                              moda_conv_pass pass, const_dnnl_primitive_desc_t hint,
                              dnnl_primitive_desc_t *desc);
+
+/* ---- narrow convolutions: onednn_narrow.c ---- */
+
+/* Whether our kernels can do a pass between maps in these layouts, of its input and of its output (or of
+ * the gradients by them), and how. */
+bool moda_narrow_fits(const moda_tuning_key *key, const dnnl_memory_desc_t *src,
+                      const dnnl_memory_desc_t *dst, moda_narrow_conv *c);
+/* The layout that a pass has weights in. */
+moda_status moda_narrow_weights(const moda_tuning_key *key, dnnl_memory_desc_t *layout);
+/* The layout that a map is written in: as it stands, or blocked if it stands plain. */
+moda_status moda_narrow_written(const dnnl_memory_desc_t *stands, dnnl_memory_desc_t *written);
+/* Appends a pass. operand: what it reads and, last, writes, in the order of oneDNN's arguments;
+ * bias: MODA_NONE for none. */
+moda_status moda_narrow_step(moda_program *p, const char *layer, moda_conv_pass pass,
+                             const moda_narrow_conv *c, const size_t operand[3], size_t bias);
+/* As those of layers; *done: false if the pass is to be done otherwise, and nothing has been appended. */
+moda_status moda_narrow_compile_forward(moda_executor *e, size_t layer, const moda_conv *c,
+                                        bool *done);
+moda_status moda_narrow_compile_backward_weights(moda_executor *e, size_t layer, const moda_conv *c,
+                                                 bool *done);
+moda_status moda_narrow_compile_backward_data(moda_executor *e, size_t layer, const moda_conv *c,
+                                              bool *done);
 
 #endif

@@ -8,6 +8,7 @@
 #define MODA_ENGINE_ONEDNN_INTERNAL_H
 
 #include "engine/executor.h"
+#include "engine/narrow_conv.h"
 #include "engine/plan.h"
 #include <oneapi/dnnl/dnnl.h>
 
@@ -65,10 +66,12 @@ struct moda_step {
     size_t tracked;
     moda_shape maps; /* pools: the input's, and the window */
     size_t window;
+    moda_narrow_conv narrow;
     float eps, momentum; /* batch norm */
     bool relu;
     /* for profiles */
     const char *what; /* "batch norm + ReLU"; NULL: what the layer is */
+    moda_pass pass;   /* of a convolution */
     bool losses;      /* belongs to the losses, not to the layer */
     const moda_executor_options *options;
 };

@@ -78,6 +78,7 @@ out:
 /* Ours that do not say what they are do what their layer does. */
 static void describe_kernel(const moda_step *s, moda_layer_kind layer, moda_profile_part *part)
 {
+    if (s->pass != MODA_PASS_NONE) part->pass = s->pass;
     part->work = s->losses ? MODA_WORK_LOSSES : work_of_layer(layer);
     snprintf(part->kernel, sizeof part->kernel, "%s, %s%s",
              s->what ? s->what : moda_work_name(part->work), moda_isa_name(moda_isa_best()),

@@ -150,7 +150,7 @@ out:
     return st;
 }
 
-/* Drops the hopeless; how many are left. */
+/* Drops the hopeless; how many are left. One short run may have been another program's turn. */
 static size_t judge(moda_trial *t, double factor)
 {
     double best = INFINITY;
@@ -158,7 +158,8 @@ static size_t judge(moda_trial *t, double factor)
     for (size_t i = 0; i < t->count; i++) best = fmin(best, fastest(&t->contenders[i]));
     for (size_t i = 0; i < t->count; i++) {
         moda_contender *c = &t->contenders[i];
-        c->out |= c->runs && fastest(c) > factor * best;
+        const bool sure = c->runs > 1 || (c->runs && fastest(c) >= LONG);
+        c->out |= sure && fastest(c) > factor * best;
         left += !c->out;
     }
     return left;

@@ -6,7 +6,7 @@
 
 static const char *const passes[MODA_CONV_PASSES] = {"forward", "backward_data",
                                                      "backward_weights"};
-static const char *const algorithms[MODA_ALGORITHM_COUNT] = {"direct", "winograd"};
+static const char *const algorithms[MODA_ALGORITHM_COUNT] = {"direct", "winograd", "narrow"};
 
 /* The sizes of a key, in one place for comparing, writing and reading. */
 static const struct {
@@ -49,6 +49,23 @@ moda_tuning_key moda_tuning_key_of(const moda_net *net, size_t layer, moda_conv_
                              in.h, in.w, l->kernel, l->stride, l->padding, l->bias};
 }
 
+bool moda_tuning_narrow(const moda_tuning_key *k)
+{
+    return k->type == MODA_DTYPE_F32 && k->groups == 1 && k->stride == 1 &&
+           (k->kernel == 3 || k->kernel == 5) && k->padding < k->kernel && k->ic <= 16 &&
+           k->oc <= 16;
+}
+
+/* Where oneDNN's vectors of 16 channels would be half empty, or the gradient by the weights has none. */
+static bool narrow_pays(const moda_tuning_key *k)
+{
+    static const size_t half = 8;
+    if (!moda_tuning_narrow(k)) return false;
+    return k->pass == MODA_CONV_FORWARD         ? k->oc <= half
+           : k->pass == MODA_CONV_BACKWARD_DATA ? k->ic <= half
+                                                : k->ic < 2 * half;
+}
+
 /* A quarter of the multiplications; on few channels or on maps smaller than a tile the transforms
  * cost more than they save. It rounds differently: 1e-6 to 3e-6 of the largest entry away from direct
  * on layers of VGG-16. */
@@ -58,7 +75,9 @@ moda_algorithm moda_tuning_rule(const moda_tuning_key *k)
                  ow = k->iw + 2 * k->padding - k->kernel + 1;
     const bool pays = k->type == MODA_DTYPE_F32 && k->kernel == 3 && k->stride == 1 &&
                       k->groups == 1 && k->ic >= 16 && k->oc >= 16 && oh >= 4 && ow >= 4;
-    return pays ? MODA_ALGORITHM_WINOGRAD : MODA_ALGORITHM_DIRECT;
+    return pays             ? MODA_ALGORITHM_WINOGRAD
+           : narrow_pays(k) ? MODA_ALGORITHM_NARROW
+                            : MODA_ALGORITHM_DIRECT;
 }
 
 static size_t size_at(const moda_tuning_key *key, size_t i)

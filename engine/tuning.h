@@ -25,9 +25,10 @@ const char *moda_conv_pass_name(
 typedef enum moda_algorithm {
     MODA_ALGORITHM_DIRECT,
     MODA_ALGORITHM_WINOGRAD, /* F(4x4,3x3): a quarter of the multiplications, rounds differently */
+    MODA_ALGORITHM_NARROW,   /* our own for few channels: engine/narrow_conv.h */
     MODA_ALGORITHM_COUNT
 } moda_algorithm;
-const char *moda_algorithm_name(moda_algorithm algorithm); /* "direct", "winograd" */
+const char *moda_algorithm_name(moda_algorithm algorithm); /* "direct", "winograd", "narrow" */
 
 /* One pass of one convolution. */
 typedef struct moda_tuning_key {
@@ -44,7 +45,8 @@ enum { MODA_IMPLEMENTATION_NAME = 48 }; /* bytes, with the closing zero */
 typedef struct moda_choice {
     moda_algorithm algorithm;
     moda_dtype type;                               /* computed in: now always the key's */
-    char implementation[MODA_IMPLEMENTATION_NAME]; /* oneDNN's name; "": its first one */
+    char implementation[MODA_IMPLEMENTATION_NAME]; /* oneDNN's name, "": its first one; NARROW: our
+                                                    * instruction set, for tables */
 } moda_choice;
 
 typedef struct moda_tuning_entry {
@@ -65,6 +67,8 @@ moda_tuning_key moda_tuning_key_of(const moda_net *net, size_t layer, moda_conv_
                                    moda_dtype type, size_t n);
 bool moda_tuning_key_equal(const moda_tuning_key *a, const moda_tuning_key *b);
 
+/* Whether engine/narrow_conv.h knows such convolutions, and has few enough channels (16) to be of use. */
+bool moda_tuning_narrow(const moda_tuning_key *key);
 /* What is taken where nothing has been measured: by shape and type. */
 moda_algorithm moda_tuning_rule(const moda_tuning_key *key);
 

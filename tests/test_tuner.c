@@ -31,6 +31,8 @@ static const struct {
     {"3 8 8", "[conv];name=a;outputs=32;kernel=1;[conv];name=b;outputs=32;kernel=3;padding=1;"
               "groups=depthwise;bias=no" END},
     {"3 11 11", "[conv];name=a;outputs=6;kernel=1;[conv];name=b;outputs=16;kernel=5" END},
+    {"3 9 9",
+     "[conv];name=a;outputs=7;kernel=3;padding=2;[conv];name=b;outputs=9;kernel=3;bias=no" END},
     {"3 8 8", "[conv];name=a;outputs=16;kernel=1;[conv];name=b;outputs=32;kernel=3;stride=2;"
               "padding=1;groups=2" END}};
 enum { NETS = sizeof nets / sizeof *nets };
@@ -130,7 +132,7 @@ Test(tuner, in_bf16_too)
 /* In a hurry nothing is timed where there is nothing to choose. */
 Test(tuner, one_candidate_costs_no_time)
 {
-    moda_model *m = small_model("3 32 32", "[conv];name=a;outputs=6;kernel=5" END, 2);
+    moda_model *m = small_model("3 32 32", "[conv];name=a;outputs=6;kernel=7" END, 2);
     moda_tuner *tuner = NULL;
     moda_measurement measured;
     must(moda_tuner_create(m->net, BATCH, MODA_PRECISION_F32, &tuner));

@@ -92,7 +92,7 @@ static moda_algorithm rule(size_t layer, moda_dtype type)
 /* Winograd where tiles and channels are full. */
 Test(tuning, the_rule)
 {
-    cr_assert(eq(int, rule(1, MODA_DTYPE_F32), MODA_ALGORITHM_DIRECT), "3 channels");
+    cr_assert(eq(int, rule(1, MODA_DTYPE_F32), MODA_ALGORITHM_DIRECT), "3 channels to many");
     cr_assert(eq(int, rule(3, MODA_DTYPE_F32), MODA_ALGORITHM_DIRECT), "5x5, groups");
     cr_assert(eq(int, rule(4, MODA_DTYPE_F32), MODA_ALGORITHM_WINOGRAD));
     cr_assert(eq(int, rule(4, MODA_DTYPE_BF16), MODA_ALGORITHM_DIRECT), "no such kernels");
