@@ -21,12 +21,12 @@ static moda_area_kernel *const AREA_KERNELS[MODA_ISA_COUNT] = {
 
 enum { MAX_BLOCK = 16 };
 
-static void flag_block(moda_map_shape s, size_t least, const float *x, uint8_t *flag)
+static void flag_block(moda_map_shape s, size_t real, size_t least, const float *x, uint8_t *flag)
 {
     if (least == 1)
-        KERNELS[moda_isa_best()](s.hw, s.block, x, flag);
+        KERNELS[moda_isa_best()](s.hw, s.block, real, x, flag);
     else
-        AREA_KERNELS[moda_isa_best()](s.hw, s.block, least, x, flag);
+        AREA_KERNELS[moda_isa_best()](s.hw, s.block, real, least, x, flag);
 }
 
 /* The last block of a sample may have padding lanes, which have no place in active [n,c]. */
@@ -34,7 +34,7 @@ static void ragged_block(moda_map_shape s, size_t least, const float *x, uint8_t
                          size_t channels)
 {
     uint8_t flag[MAX_BLOCK];
-    flag_block(s, least, x, flag);
+    flag_block(s, channels, least, x, flag);
     memcpy(active, flag, channels);
 }
 
@@ -57,7 +57,7 @@ void moda_activity_area_flags(moda_map_shape s, size_t least, const float *x, ui
             uint8_t *flag = active + i * s.c + b * s.block;
             size_t channels = s.c - b * s.block;
             if (channels >= s.block)
-                flag_block(s, least, map, flag);
+                flag_block(s, s.block, least, map, flag);
             else
                 ragged_block(s, least, map, flag, channels);
         }

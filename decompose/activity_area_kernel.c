@@ -27,10 +27,11 @@ static uint8_t map_of_its_own(size_t pixels, size_t least, const word *x)
 /* x [pixels, stride], of which the first `lanes` (<= 16) columns are looked at; inlined, so that
  * lanes is a constant where the caller's is. 2^32 pixels a map are beyond any network's. */
 static inline __attribute__((always_inline)) void columns(size_t pixels, size_t stride,
-                                                          size_t lanes, size_t least, const word *x,
-                                                          uint8_t *flag)
+                                                          size_t lanes, size_t real, size_t least,
+                                                          const word *x, uint8_t *flag)
 {
-    word count[16] = {0};
+    word count[16];
+    for (size_t l = 0; l < lanes; l++) count[l] = l < real ? 0 : (word)least;
     for (size_t p = 0; p < pixels;) {
         const size_t end = pixels - p < CHECK ? pixels : p + CHECK;
         for (; p < end; p++)
@@ -44,7 +45,8 @@ static inline __attribute__((always_inline)) void columns(size_t pixels, size_t 
     for (size_t l = 0; l < lanes; l++) flag[l] = count[l] >= least;
 }
 
-void MODA_K(moda_k_area)(size_t pixels, size_t lanes, size_t least, const float *x, uint8_t *flag)
+void MODA_K(moda_k_area)(size_t pixels, size_t lanes, size_t real, size_t least, const float *x,
+                         uint8_t *flag)
 {
     const word *w = (const word *)x;
     size_t l = 0;
@@ -52,7 +54,9 @@ void MODA_K(moda_k_area)(size_t pixels, size_t lanes, size_t least, const float 
         flag[0] = map_of_its_own(pixels, least, w);
         return;
     }
-    for (; l + 16 <= lanes; l += 16) columns(pixels, lanes, 16, least, w + l, flag + l);
-    for (; l + 8 <= lanes; l += 8) columns(pixels, lanes, 8, least, w + l, flag + l);
-    if (l < lanes) columns(pixels, lanes, lanes - l, least, w + l, flag + l);
+    for (; l + 16 <= lanes && l < real; l += 16)
+        columns(pixels, lanes, 16, real - l, least, w + l, flag + l);
+    for (; l + 8 <= lanes && l < real; l += 8)
+        columns(pixels, lanes, 8, real - l, least, w + l, flag + l);
+    if (l < lanes && l < real) columns(pixels, lanes, lanes - l, real - l, least, w + l, flag + l);
 }

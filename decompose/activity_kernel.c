@@ -26,10 +26,11 @@ static uint8_t any(size_t pixels, const word *x)
 /* x [pixels, stride], of which the first `lanes` (<= 16) columns are looked at. Always inlined, so
  * that lanes is a constant where the caller's is, and `seen` stays in registers. */
 static inline __attribute__((always_inline)) void columns(size_t pixels, size_t stride,
-                                                          size_t lanes, const word *x,
+                                                          size_t lanes, size_t real, const word *x,
                                                           uint8_t *flag)
 {
-    word seen[16] = {0};
+    word seen[16];
+    for (size_t l = 0; l < lanes; l++) seen[l] = l >= real;
     for (size_t p = 0; p < pixels;) {
         size_t end = pixels - p < CHECK ? pixels : p + CHECK;
         for (; p < end; p++)
@@ -50,7 +51,8 @@ static void once(size_t lanes, const word *x, uint8_t *flag)
     for (size_t l = 0; l < lanes; l++) flag[l] = (x[l] & MAGNITUDE) != 0;
 }
 
-void MODA_K(moda_k_activity)(size_t pixels, size_t lanes, const float *x, uint8_t *flag)
+void MODA_K(moda_k_activity)(size_t pixels, size_t lanes, size_t real, const float *x,
+                             uint8_t *flag)
 {
     const word *w = (const word *)x;
     size_t l = 0;
@@ -59,8 +61,10 @@ void MODA_K(moda_k_activity)(size_t pixels, size_t lanes, const float *x, uint8_
     } else if (lanes == 1) {
         flag[0] = any(pixels, w);
     } else {
-        for (; l + 16 <= lanes; l += 16) columns(pixels, lanes, 16, w + l, flag + l);
-        for (; l + 8 <= lanes; l += 8) columns(pixels, lanes, 8, w + l, flag + l);
-        if (l < lanes) columns(pixels, lanes, lanes - l, w + l, flag + l);
+        for (; l + 16 <= lanes && l < real; l += 16)
+            columns(pixels, lanes, 16, real - l, w + l, flag + l);
+        for (; l + 8 <= lanes && l < real; l += 8)
+            columns(pixels, lanes, 8, real - l, w + l, flag + l);
+        if (l < lanes && l < real) columns(pixels, lanes, lanes - l, real - l, w + l, flag + l);
     }
 }

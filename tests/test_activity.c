@@ -104,13 +104,14 @@ Test(activity, instruction_sets_agree_with_the_reference)
         for (size_t lanes = 1; lanes <= 40; lanes++)
             for (size_t pixels = 1; pixels < 70; pixels += 4) {
                 moda_map_shape s = {1, lanes, pixels, lanes, MODA_F32};
+                const size_t real = lanes - (pixels / 4 % 2 ? lanes / 3 : 0);
                 uint8_t made[40], want[40], got[40];
                 float *x = make_maps(s, 0.3, made);
-                moda_k_activity_ref(pixels, lanes, x, want);
-                fast[isa](pixels, lanes, x, got);
+                moda_k_activity_ref(pixels, lanes, lanes, x, want);
+                fast[isa](pixels, lanes, real, x, got);
                 cr_assert(zero(int, memcmp(want, made, lanes)), "reference, lanes %zu", lanes);
-                cr_assert(zero(int, memcmp(got, want, lanes)), "%s, lanes %zu, pixels %zu",
-                          moda_isa_name((moda_isa)isa), lanes, pixels);
+                cr_assert(zero(int, memcmp(got, want, real)), "%s, lanes %zu of %zu, pixels %zu",
+                          moda_isa_name((moda_isa)isa), real, lanes, pixels);
                 free(x);
             }
 }

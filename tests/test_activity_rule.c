@@ -186,9 +186,11 @@ Test(activity_rule, instruction_sets_agree_with_the_reference)
                         for (size_t p = 0; p < pixels; p++) count += x[p * lanes + c] != 0;
                         want[c] = count >= least;
                     }
-                    fast[isa](pixels, lanes, least, x, got);
-                    cr_assert(zero(int, memcmp(got, want, lanes)), "%s, %zu lanes, %zu pixels, %zu",
-                              moda_isa_name((moda_isa)isa), lanes, pixels, least);
+                    const size_t real = lanes - (least % 2 ? lanes / 3 : 0);
+                    fast[isa](pixels, lanes, real, least, x, got);
+                    cr_assert(zero(int, memcmp(got, want, real)),
+                              "%s, %zu of %zu lanes, %zu pixels, %zu", moda_isa_name((moda_isa)isa),
+                              real, lanes, pixels, least);
                 }
                 free(x);
             }
