@@ -61,6 +61,7 @@
 #include "decompose/masks.h"
 #include "decompose/metrics.h"
 #include "decompose/pieces.h"
+#include "decompose/rate_counter.h"
 #include "decompose/rates.h"
 #include "decompose/reals.h"
 #include "decompose/reuse.h"

@@ -36,6 +36,9 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
          1, 1 << 20, NULL},
         {MODA_OPTION_FLAG, "no-fold", NULL, "leave batch norms as they are", &s->no_fold, 0, 0,
          NULL},
+        {MODA_OPTION_FLAG, "count", NULL,
+         "models (not folders) a second time, counting neurons as decompose does; with --no-fold",
+         &s->infer.count_too, 0, 0, NULL},
         {MODA_OPTION_REAL, "seconds", "X", "to measure each network and batch size (default 1)",
          &s->infer.seconds, 0.001, 3600, NULL},
         {MODA_OPTION_SIZE, "rounds", "N", "parts of that time, networks take turns (default 3)",
@@ -91,6 +94,8 @@ static moda_status add_subjects(settings *s, char **operands, size_t count)
     MODA_CHECK(folders > 0 || (s->set_count == 0 && s->round == 1), MODA_ERR_ARG,
                "infer: --%s needs a folder of moda decompose, only models are given",
                s->set_count ? "classes" : "round-channels");
+    MODA_CHECK(folders < count || !s->infer.count_too, MODA_ERR_ARG,
+               "infer: --count needs a model, only folders are given");
     for (size_t i = 0; i < count; i++) {
         if (moda_is_directory(operands[i]))
             MODA_TRY(moda_infer_add_decomposition(&s->infer, operands[i], s->sets, s->set_count,
@@ -127,6 +132,8 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     MODA_TRY(parse(self, argc, argv, &s, &operands, &count, &help));
     if (help) goto out;
     s.infer.fold = !s.no_fold;
+    MODA_CHECK(!(s.infer.count_too && s.infer.fold), MODA_ERR_ARG,
+               "infer: --count: neurons are counted in networks as they are: add --no-fold");
     MODA_TRY(parse_sets(&s));
     MODA_TRY(set_batches(&s));
     MODA_TRY(moda_threads_set(s.common.threads, &threads));

@@ -2,6 +2,7 @@
 #include "bench/infer.h"
 #include "base/progress.h"
 #include "base/rng.h"
+#include "decompose/rate_counter.h"
 #include "engine/evaluate.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,8 +30,14 @@ static moda_status measure(const moda_infer_subject *s, size_t batch, double sec
 {
     moda_status st = MODA_OK;
     const moda_shape in = s->model->net->input;
+    const moda_activity_rule published = {MODA_ACTIVITY_ANY, 0};
     moda_runner *runner = NULL;
-    MODA_TRY(moda_runner_create(s->model, batch, NULL, NULL, &runner));
+    moda_rate_counter *counter = NULL;
+    if (s->counts) MODA_TRY(moda_rate_counter_create(s->model->net, batch, published, &counter));
+    for (size_t i = 0; counter && i < batch; i++)
+        counter->row[i] = (uint32_t)(i % s->model->net->classes);
+    MODA_TRY(moda_runner_create(s->model, batch, counter ? moda_rate_counter_tap : NULL, counter,
+                                &runner));
     moda_executor *executor = moda_runner_executor(runner);
     make_input(moda_executor_input(executor), batch * in.c * in.h * in.w);
     const moda_timed passes = {pass, NULL, executor};
@@ -38,6 +45,7 @@ static moda_status measure(const moda_infer_subject *s, size_t batch, double sec
     MODA_TRY(moda_timings_repeat(passes, seconds, LEAST_PASSES, timings));
 out:
     moda_runner_destroy(runner);
+    moda_rate_counter_destroy(counter);
     return st;
 }
 

@@ -21,7 +21,8 @@ typedef struct moda_infer_subject {
     size_t *classes;     /* [class_count] numbers, of modules and composed networks */
     size_t class_count;  /* 0: a whole model */
     size_t round;        /* channels rounded up to a multiple of this */
-    size_t parameters;   /* trainable, before folding */
+    bool counts; /* runs as decomposition's pass over the data does: counting active neurons */
+    size_t parameters; /* trainable, before folding */
     uint64_t flops;
     size_t reference;  /* subject that it is compared with: its model, or the first model given */
     moda_model *model; /* as it runs */
@@ -31,6 +32,7 @@ typedef struct moda_infer_subject {
 
 typedef struct moda_infer {
     moda_sizes batches; /* borrowed */
+    bool count_too;     /* each model that is added a second time, counting; without fold */
     bool fold;          /* batch norms go into the layers before them (engine/fold.h) */
     double seconds;     /* per subject and batch, all rounds together */
     size_t rounds;

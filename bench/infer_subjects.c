@@ -65,6 +65,23 @@ out:
     return st;
 }
 
+/* The same network once more, counting; beside: the subject that it is compared with. */
+static moda_status add_counting(moda_infer *m, const char *spec, size_t beside)
+{
+    moda_status st = MODA_OK;
+    moda_model *model = NULL;
+    moda_infer_subject *s = NULL;
+    MODA_TRY(open_model(spec, &model));
+    MODA_TRY(new_subject(m, spec, &s));
+    MODA_CHECK((s->name = moda_format("%s, counting", model->net->name)) != NULL, MODA_ERR_NOMEM,
+               "out of memory");
+    s->counts = true, s->reference = beside;
+    MODA_TRY(set_model(m, s, &model));
+out:
+    moda_model_destroy(model);
+    return st;
+}
+
 moda_status moda_infer_add_model(moda_infer *m, const char *spec)
 {
     moda_status st = MODA_OK;
@@ -77,6 +94,7 @@ moda_status moda_infer_add_model(moda_infer *m, const char *spec)
     m->has_first = true;
     s->reference = m->first;
     MODA_TRY(set_model(m, s, &model));
+    if (m->count_too) MODA_TRY(add_counting(m, spec, m->count - 1));
 out:
     moda_model_destroy(model);
     return st;

@@ -2,6 +2,7 @@
 #include "base/progress.h"
 #include "datasets/batch.h"
 #include "decompose/checksum.h"
+#include "decompose/rate_counter.h"
 #include "decompose/rates.h"
 #include "engine/executor.h"
 #include <stdlib.h>
@@ -17,21 +18,10 @@ typedef struct pass {
     moda_executor *executor[2]; /* of whole batches, of the last one (NULL if it is whole too) */
     moda_workspace *workspace;
     /* Row of counts for a label; `outputs` is a row of its own for samples that do not count. */
-    uint32_t *row_of_label, *labels, *row; /* [label_bound], [batch], [batch] */
+    uint32_t *row_of_label, *labels; /* [label_bound], [batch] */
     size_t label_bound;
-    moda_activity_rule rule;
-    uint8_t *active;   /* [batch, widest layer] */
-    float *means;      /* the same, scratch of the rule */
-    uint32_t **counts; /* [layers] -> [outputs + 1, units] */
-    moda_class_tables shape;
+    moda_rate_counter *counter;
 } pass;
-
-static void count_layer(void *user, size_t l, moda_map_shape s, const float *x)
-{
-    pass *p = user;
-    moda_activity_flags_by(p->rule, s, x, p->means, p->active);
-    moda_activity_count(s.n, s.c, p->active, p->row, p->counts[l]);
-}
 
 static moda_status check_input(const pass *p, const char *source)
 {
@@ -77,31 +67,14 @@ out:
     return st;
 }
 
-static moda_status prepare_counts(pass *p)
-{
-    moda_status st = MODA_OK;
-    size_t widest = 0;
-    MODA_TRY(moda_class_tables_shape(p->model->net, &p->shape));
-    MODA_ALLOC(p->counts, p->shape.layers * sizeof *p->counts);
-    for (size_t l = 0; l < p->shape.layers; l++) {
-        MODA_ALLOC(p->counts[l], (p->outputs + 1) * p->shape.units[l] * sizeof **p->counts);
-        if (p->shape.units[l] > widest) widest = p->shape.units[l];
-    }
-    MODA_ALLOC(p->active, p->batch * widest);
-    MODA_ALLOC(p->means, p->batch * widest * sizeof *p->means);
-    MODA_ALLOC(p->labels, p->batch * sizeof *p->labels);
-    MODA_ALLOC(p->row, p->batch * sizeof *p->row);
-out:
-    return st;
-}
-
 static moda_status prepare_engine(pass *p)
 {
     moda_status st = MODA_OK;
     const moda_model *model = p->model;
     size_t rest = p->images->n % p->batch;
     moda_batch_options order = {.batch_size = p->batch};
-    moda_executor_options options = {.batch = p->batch, .tap = count_layer, .tap_user = p};
+    moda_executor_options options = {
+        .batch = p->batch, .tap = moda_rate_counter_tap, .tap_user = p->counter};
     memcpy(order.mean, model->mean, sizeof order.mean);
     memcpy(order.std, model->std, sizeof order.std);
     MODA_TRY(moda_batches_create(p->images, &order, &p->batches));
@@ -126,8 +99,8 @@ static moda_status run(pass *p)
         moda_executor *executor = p->executor[left < p->batch];
         size_t n = moda_batches_fill(p->batches, step, moda_executor_input(executor), p->labels);
         for (size_t i = 0; i < n; i++)
-            p->row[i] = p->labels[i] < p->label_bound ? p->row_of_label[p->labels[i]]
-                                                      : (uint32_t)p->outputs;
+            p->counter->row[i] = p->labels[i] < p->label_bound ? p->row_of_label[p->labels[i]]
+                                                               : (uint32_t)p->outputs;
         MODA_TRY(moda_executor_forward(executor));
         moda_progress_update(&progress, done += n, NULL);
     }
@@ -138,11 +111,11 @@ out:
 
 static void divide(const pass *p, moda_rates *rates)
 {
-    for (size_t l = 0; l < p->shape.layers; l++) {
-        size_t units = p->shape.units[l];
-        float *table = rates->values + p->shape.offset[l];
+    for (size_t l = 0; l < rates->shape.layers; l++) {
+        size_t units = rates->shape.units[l];
+        float *table = rates->values + rates->shape.offset[l];
         for (size_t i = 0; i < p->outputs * units; i++)
-            table[i] = (float)p->counts[l][i] / (float)rates->samples[i / units];
+            table[i] = (float)p->counter->counts[l][i] / (float)rates->samples[i / units];
     }
 }
 
@@ -153,14 +126,9 @@ static void release(pass *p)
     moda_executor_destroy(p->executor[0]);
     moda_weights_destroy(p->weights);
     moda_batches_destroy(p->batches);
-    for (size_t l = 0; p->counts && l < p->shape.layers; l++) free(p->counts[l]);
-    free(p->counts);
-    free(p->active);
-    free(p->means);
+    moda_rate_counter_destroy(p->counter);
     free(p->labels);
-    free(p->row);
     free(p->row_of_label);
-    moda_class_tables_free(&p->shape);
 }
 
 moda_status moda_rates_measure(const moda_model *model, const moda_images *images,
@@ -179,13 +147,13 @@ moda_status moda_rates_measure_by(const moda_model *model, const moda_images *im
     pass p = {.model = model,
               .images = images,
               .batch = batch_size < images->n ? batch_size : images->n,
-              .outputs = model->net->classes,
-              .rule = rule};
+              .outputs = model->net->classes};
     MODA_CHECK(images->n > 0, MODA_ERR_FORMAT, "%s: no training images", source);
     MODA_TRY(check_input(&p, source));
     MODA_TRY(moda_rates_create(model->net, &rates));
     MODA_TRY(count_samples(&p, source, rates->samples));
-    MODA_TRY(prepare_counts(&p));
+    MODA_TRY(moda_rate_counter_create(model->net, p.batch, rule, &p.counter));
+    MODA_ALLOC(p.labels, p.batch * sizeof *p.labels);
     MODA_TRY(prepare_engine(&p));
     MODA_TRY(run(&p));
     divide(&p, rates);

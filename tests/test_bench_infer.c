@@ -138,6 +138,25 @@ Test(bench_infer, models_and_names_of_networks)
     }
 }
 
+/* The counting run really counts: its network is the same, and its samples have rows. */
+Test(bench_infer, a_second_time_counting)
+{
+    size_t batches[] = {3};
+    moda_infer m = {.batches = {batches, 1}, .seconds = 0.001, .rounds = 1, .count_too = true};
+    cr_assert(eq(int, moda_infer_add_model(&m, "lenet5"), MODA_OK), "%s", moda_last_error());
+    cr_assert(eq(int, moda_infer_add_model(&m, "lenet5"), MODA_OK), "%s", moda_last_error());
+    cr_assert(eq(sz, m.count, 4));
+    for (size_t i = 0; i < 4; i++) {
+        cr_assert(eq(int, m.subjects[i].counts, i % 2 == 1));
+        cr_assert(eq(sz, m.subjects[i].reference, i % 2 ? i - 1 : 0));
+        cr_assert(eq(sz, m.subjects[i].parameters, 62006));
+    }
+    cr_assert(eq(str, m.subjects[1].name, (char *)"lenet5, counting"));
+    cr_assert(eq(int, moda_infer_run(&m), MODA_OK), "%s", moda_last_error());
+    cr_assert(ge(sz, m.subjects[1].summaries[0].n, 3));
+    moda_infer_free(&m);
+}
+
 /* ---- the program ---- */
 
 static int moda(const char *arguments)
@@ -200,6 +219,8 @@ Test(bench_infer, wrong_calls_say_what_to_do)
         {"bench infer modules --classes 10", "10", 2},
         {"bench infer lenet5 --classes 1", "folder", 2},
         {"bench infer lenet5 --round-channels 8", "folder", 2},
+        {"bench infer lenet5 --count", "--no-fold", 2},
+        {"bench infer modules --count --no-fold", "only folders", 2},
         {"bench infer lenet5 --batch-size 0", "--batch-size", 2},
         {"bench infer none.safetensors", "none.safetensors", 1},
         {"bench infer .", "masks.safetensors", 1},

@@ -1,0 +1,48 @@
+/* decompose/rate_counter.c - flags, then counts, layer by layer. */
+#include "decompose/rate_counter.h"
+#include "decompose/activity.h"
+#include <stdlib.h>
+
+moda_status moda_rate_counter_create(const moda_net *net, size_t batch, moda_activity_rule rule,
+                                     moda_rate_counter **counter)
+{
+    moda_status st = MODA_OK;
+    moda_rate_counter *c = NULL;
+    size_t widest = 0;
+    *counter = NULL;
+    MODA_ALLOC(c, sizeof *c);
+    c->rule = rule;
+    MODA_TRY(moda_class_tables_shape(net, &c->shape));
+    MODA_ALLOC(c->counts, c->shape.layers * sizeof *c->counts);
+    for (size_t l = 0; l < c->shape.layers; l++) {
+        const size_t units = c->shape.units[l];
+        MODA_ALLOC(c->counts[l], (c->shape.classes + 1) * units * sizeof **c->counts);
+        if (units > widest) widest = units;
+    }
+    MODA_ALLOC(c->active, batch * widest);
+    MODA_ALLOC(c->means, batch * widest * sizeof *c->means);
+    MODA_ALLOC(c->row, batch * sizeof *c->row);
+    *counter = c, c = NULL;
+out:
+    moda_rate_counter_destroy(c);
+    return st;
+}
+
+void moda_rate_counter_destroy(moda_rate_counter *c)
+{
+    if (!c) return;
+    for (size_t l = 0; c->counts && l < c->shape.layers; l++) free(c->counts[l]);
+    free(c->counts);
+    free(c->active);
+    free(c->means);
+    free(c->row);
+    moda_class_tables_free(&c->shape);
+    free(c);
+}
+
+void moda_rate_counter_tap(void *counter, size_t l, moda_map_shape s, const float *x)
+{
+    moda_rate_counter *c = counter;
+    moda_activity_flags_by(c->rule, s, x, c->means, c->active);
+    moda_activity_count(s.n, s.c, c->active, c->row, c->counts[l]);
+}
