@@ -131,7 +131,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     bool help = false;
     MODA_TRY(parse(self, argc, argv, &s, &operands, &count, &help));
     if (help) goto out;
-    s.infer.fold = !s.no_fold;
+    s.infer.fold = !s.no_fold, s.infer.seed = s.common.seed;
     MODA_CHECK(!(s.infer.count_too && s.infer.fold), MODA_ERR_ARG,
                "infer: --count: neurons are counted in networks as they are: add --no-fold");
     MODA_TRY(parse_sets(&s));

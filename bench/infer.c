@@ -11,10 +11,10 @@ enum { LEAST_PASSES = 3, WARM_PASSES = 3 };
 #define WARM_SHARE 0.2 /* of a round's time goes to warming up: clocks, caches, pages */
 
 /* Normal numbers as a normalised image has them; a prime period, so that no two channels look alike. */
-static void make_input(float *x, size_t n)
+static void make_input(uint64_t seed, float *x, size_t n)
 {
     enum { PERIOD = 4099 };
-    const moda_rng rng = moda_rng_make(1, MODA_RNG_SYNTHETIC, 0);
+    const moda_rng rng = moda_rng_make(seed, MODA_RNG_SYNTHETIC, 0);
     for (size_t i = 0; i < n; i++)
         x[i] = i < PERIOD ? (float)moda_rng_normal(rng, i) : x[i - PERIOD];
 }
@@ -25,7 +25,7 @@ static moda_status pass(void *executor)
 }
 
 /* Made for one round and destroyed again: a dozen networks' memory need not fit at once. */
-static moda_status measure(const moda_infer_subject *s, size_t batch, double seconds,
+static moda_status measure(const moda_infer_subject *s, uint64_t seed, size_t batch, double seconds,
                            moda_timings *timings)
 {
     moda_status st = MODA_OK;
@@ -39,7 +39,7 @@ static moda_status measure(const moda_infer_subject *s, size_t batch, double sec
     MODA_TRY(moda_runner_create(s->model, batch, counter ? moda_rate_counter_tap : NULL, counter,
                                 &runner));
     moda_executor *executor = moda_runner_executor(runner);
-    make_input(moda_executor_input(executor), batch * in.c * in.h * in.w);
+    make_input(seed, moda_executor_input(executor), batch * in.c * in.h * in.w);
     const moda_timed passes = {pass, NULL, executor};
     MODA_TRY(moda_timings_repeat(passes, seconds * WARM_SHARE, WARM_PASSES, NULL));
     MODA_TRY(moda_timings_repeat(passes, seconds, LEAST_PASSES, timings));
@@ -60,7 +60,7 @@ moda_status moda_infer_run(moda_infer *m)
         for (size_t b = 0; b < m->batches.n; b++)
             for (size_t i = 0; i < m->count; i++) {
                 moda_infer_subject *s = &m->subjects[i];
-                st = measure(s, m->batches.values[b], seconds, &s->timings[b]);
+                st = measure(s, m->seed, m->batches.values[b], seconds, &s->timings[b]);
                 if (st != MODA_OK) st = moda_fail_context(st, "%s, %s", s->source, s->name);
                 MODA_TRY(st);
                 moda_progress_update(&progress, ++done, s->name);

@@ -36,6 +36,7 @@ typedef struct moda_infer {
     bool fold;          /* batch norms go into the layers before them (engine/fold.h) */
     double seconds;     /* per subject and batch, all rounds together */
     size_t rounds;
+    uint64_t seed; /* of inputs, and of weights for networks that have none */
     moda_infer_subject *subjects;
     size_t count, capacity;
     bool has_first; /* a model of its own has been added: */

@@ -46,7 +46,7 @@ out:
 }
 
 /* Random weights for a network that has none: time does not depend on them. */
-static moda_status open_model(const char *spec, moda_model **model)
+static moda_status open_model(const char *spec, uint64_t seed, moda_model **model)
 {
     moda_status st = MODA_OK;
     moda_net *net = NULL;
@@ -59,7 +59,7 @@ static moda_status open_model(const char *spec, moda_model **model)
     } else {
         MODA_TRY(moda_net_open(spec, (moda_net_defaults){{3, 32, 32}, 10}, &net));
         MODA_TRY(moda_model_create(net, model)); /* takes the net, also when it fails */
-        moda_model_init(*model, 0);
+        moda_model_init(*model, seed);
     }
 out:
     return st;
@@ -71,7 +71,7 @@ static moda_status add_counting(moda_infer *m, const char *spec, size_t beside)
     moda_status st = MODA_OK;
     moda_model *model = NULL;
     moda_infer_subject *s = NULL;
-    MODA_TRY(open_model(spec, &model));
+    MODA_TRY(open_model(spec, m->seed, &model));
     MODA_TRY(new_subject(m, spec, &s));
     MODA_CHECK((s->name = moda_format("%s, counting", model->net->name)) != NULL, MODA_ERR_NOMEM,
                "out of memory");
@@ -87,7 +87,7 @@ moda_status moda_infer_add_model(moda_infer *m, const char *spec)
     moda_status st = MODA_OK;
     moda_model *model = NULL;
     moda_infer_subject *s = NULL;
-    MODA_TRY(open_model(spec, &model));
+    MODA_TRY(open_model(spec, m->seed, &model));
     MODA_TRY(new_subject(m, spec, &s));
     MODA_CHECK((s->name = strdup(model->net->name)) != NULL, MODA_ERR_NOMEM, "out of memory");
     if (!m->has_first) m->first = m->count - 1;

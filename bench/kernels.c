@@ -108,7 +108,7 @@ static moda_status measure(const moda_kernel_bench *b, moda_kernel_case *c, cons
     const double seconds = b->seconds / (double)b->rounds;
     subject s = {.kernel = c->kernel, .wash = block};
     const moda_timed timed = {call, block ? wash : NULL, &s};
-    MODA_TRY(c->kernel->create(c->sizes, &s.operands));
+    MODA_TRY(c->kernel->create(c->sizes, b->seed, &s.operands));
     MODA_TRY(moda_timings_repeat(timed, seconds * WARM_SHARE, WARM_CALLS, NULL));
     MODA_TRY(moda_timings_repeat(timed, seconds, LEAST_CALLS, &c->timings));
 out:

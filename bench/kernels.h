@@ -13,6 +13,7 @@
 #include "bench/timing.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { MODA_KERNEL_SIZES = 4 }; /* of a case, at most */
 
@@ -27,8 +28,8 @@ typedef struct moda_kernel_work {
 typedef struct moda_kernel {
     const char *name;
     moda_kernel_work (*work)(const size_t *sizes);
-    /* Operands with values in them; destroy() takes NULL. */
-    moda_status (*create)(const size_t *sizes, void **operands);
+    /* Operands with values drawn from the seed; destroy() takes NULL. */
+    moda_status (*create)(const size_t *sizes, uint64_t seed, void **operands);
     moda_status (*call)(void *operands);
     void (*destroy)(void *operands);
 } moda_kernel;
@@ -65,6 +66,7 @@ typedef struct moda_kernel_bench {
     bool cold;      /* each call finds its operands in memory, not in cache */
     double seconds; /* per case, all rounds together */
     size_t rounds;
+    uint64_t seed; /* of the operands' values */
     moda_kernel_case *cases;
     size_t count, capacity;
     double peak_flops, peak_bandwidth; /* per second; after the run */

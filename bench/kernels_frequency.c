@@ -36,10 +36,10 @@ static void destroy(void *state)
 }
 
 /* dead: all values are zero, else every second one by chance, as behind a ReLU. */
-static moda_status create(const size_t *sizes, bool dead, void **state)
+static moda_status create(const size_t *sizes, uint64_t seed, bool dead, void **state)
 {
     moda_status st = MODA_OK;
-    const moda_rng rng = moda_rng_make(1, MODA_RNG_SYNTHETIC, 0);
+    const moda_rng rng = moda_rng_make(seed, MODA_RNG_SYNTHETIC, 0);
     const size_t values = values_of(sizes), n = sizes[BATCH], c = sizes[CHANNELS];
     operands *o = NULL;
     void *x = NULL;
@@ -61,14 +61,14 @@ out:
     return st;
 }
 
-static moda_status create_dead(const size_t *sizes, void **state)
+static moda_status create_dead(const size_t *sizes, uint64_t seed, void **state)
 {
-    return create(sizes, true, state);
+    return create(sizes, seed, true, state);
 }
 
-static moda_status create_live(const size_t *sizes, void **state)
+static moda_status create_live(const size_t *sizes, uint64_t seed, void **state)
 {
-    return create(sizes, false, state);
+    return create(sizes, seed, false, state);
 }
 
 static moda_status count(operands *o, size_t least)

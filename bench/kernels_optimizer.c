@@ -18,10 +18,10 @@ static void destroy(void *state)
     free(o);
 }
 
-static moda_status create(const size_t *sizes, void **state)
+static moda_status create(const size_t *sizes, uint64_t seed, void **state)
 {
     moda_status st = MODA_OK;
-    const moda_rng rng = moda_rng_make(1, MODA_RNG_SYNTHETIC, 0);
+    const moda_rng rng = moda_rng_make(seed, MODA_RNG_SYNTHETIC, 0);
     operands *o = NULL;
     void *block = NULL;
     MODA_ALLOC(o, sizeof *o);

@@ -29,10 +29,10 @@ static void destroy(void *state)
 }
 
 /* Activation vectors as behind a ReLU: half of them zero. Classes take turns, as in a shuffled batch. */
-static moda_status create(const size_t *sizes, void **state)
+static moda_status create(const size_t *sizes, uint64_t seed, void **state)
 {
     moda_status st = MODA_OK;
-    const moda_rng rng = moda_rng_make(1, MODA_RNG_SYNTHETIC, 0);
+    const moda_rng rng = moda_rng_make(seed, MODA_RNG_SYNTHETIC, 0);
     const size_t bytes = sizes[BATCH] * sizes[NEURONS] * sizeof(float);
     operands *o = NULL;
     void *a = NULL, *d_a = NULL;
