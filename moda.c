@@ -69,6 +69,7 @@ int main(int argc, char **argv)
 {
     /* A file beyond the batch system's size limit is then a failed write with a message. */
     signal(SIGXFSZ, SIG_IGN);
+    moda_team_may_restart(argv);
     moda_status st = dispatch(argc, argv);
     if (st != MODA_OK) {
         fflush(stdout); /* results so far stand before the error in a common log */

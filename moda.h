@@ -16,9 +16,12 @@
 #include "base/status.h"
 #include "base/table.h"
 
+#include "numa/affinity.h"
 #include "numa/cpu.h"
 #include "numa/memory.h"
+#include "numa/team.h"
 #include "numa/threads.h"
+#include "numa/topology.h"
 
 #include "datasets/batch.h"
 #include "datasets/data_options.h"

@@ -136,7 +136,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
                "infer: --count: neurons are counted in networks as they are: add --no-fold");
     MODA_TRY(parse_sets(&s));
     MODA_TRY(set_batches(&s));
-    MODA_TRY(moda_threads_set(s.common.threads, &threads));
+    MODA_TRY(moda_threads_start(&s.common, &threads));
     MODA_TRY(add_subjects(&s, operands, count));
     MODA_TRY(moda_infer_run(&s.infer));
     MODA_TRY(report(&s));

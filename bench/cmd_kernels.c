@@ -106,7 +106,7 @@ static moda_status run(const moda_command *self, const moda_kernel_suite *suite,
     bool help = false;
     MODA_TRY(parse(self, argc, argv, &s, &help));
     if (help) goto out;
-    MODA_TRY(moda_threads_set(s.common.threads, &threads));
+    MODA_TRY(moda_threads_start(&s.common, &threads));
     s.bench.seed = s.common.seed;
     MODA_TRY(add_cases(&s));
     MODA_TRY(moda_kernel_bench_run(&s.bench));

@@ -119,7 +119,7 @@ static moda_status run(const moda_command *self, const limit *l, int argc, char 
     bool help = false;
     MODA_TRY(parse(self, argc, argv, &s, &help));
     if (help) goto out;
-    MODA_TRY(moda_threads_set(s.common.threads, &threads));
+    MODA_TRY(moda_threads_start(&s.common, &threads));
     MODA_TRY(measure(l, &s, &x));
     if (s.common.json) MODA_TRY(write_json(l, &x, s.common.json));
     if (s.csv) MODA_TRY(write_csv(l, &x, s.csv));

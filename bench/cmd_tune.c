@@ -272,7 +272,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     bool help = false;
     MODA_TRY(parse(self, argc, argv, &s, &help));
     if (help) goto out;
-    MODA_TRY(moda_threads_set(s.common.threads, &s.threads));
+    MODA_TRY(moda_threads_start(&s.common, &s.threads));
     MODA_TRY(moda_net_open(s.model, (moda_net_defaults){{3, 32, 32}, 10}, &s.net));
     MODA_TRY(measure(&s));
     if (s.common.json) MODA_TRY(write_json(&s));

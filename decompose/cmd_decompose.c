@@ -169,7 +169,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     s.model = operands[0];
     MODA_TRY(check(&s));
     if (s.common.quiet) moda_log_set_level(MODA_LOG_WARNING);
-    MODA_TRY(moda_threads_set(s.common.threads, &threads));
+    MODA_TRY(moda_threads_start(&s.common, &threads));
     MODA_TRY(decompose(&s));
 out:
     moda_data_options_free(&s.data);

@@ -255,7 +255,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     MODA_TRY(check(&s, count));
     s.directory = s.model ? s.out : operands[0];
     if (s.common.quiet) moda_log_set_level(MODA_LOG_WARNING);
-    MODA_TRY(moda_threads_set(s.common.threads, &threads));
+    MODA_TRY(moda_threads_start(&s.common, &threads));
     MODA_TRY(s.model ? sweep_runs(&s) : sweep_taus(&s));
 out:
     moda_data_options_free(&s.data);

@@ -100,7 +100,7 @@ static moda_status prepare(eval_command *c)
     size_t threads;
     MODA_CHECK(c->data_options.per_class == 0 || c->split == TRAIN, MODA_ERR_ARG,
                "--per-class takes training samples: add --split train");
-    MODA_TRY(moda_threads_set(c->common.threads, &threads));
+    MODA_TRY(moda_threads_start(&c->common, &threads));
     MODA_TRY(
         moda_model_data_open(c->spec, &c->data_options, c->common.seed, true, &c->model, &c->data));
     if (c->fold) MODA_TRY(fold(c));

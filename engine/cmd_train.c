@@ -182,7 +182,7 @@ static moda_status prepare(moda_train_command *c)
 {
     moda_status st = MODA_OK;
     moda_net *net;
-    MODA_TRY(moda_threads_set(c->common.threads, &c->threads));
+    MODA_TRY(moda_threads_start(&c->common, &c->threads));
     MODA_TRY(moda_data_options_open(&c->data_options, c->common.seed, &c->data));
     if (c->data_options.crop == MODA_CROP_DEFAULT) c->data_options.crop = MODA_CROP_PADDED;
     if (c->flip != FLIP_AUTO) c->data->flip = c->flip == FLIP_YES;

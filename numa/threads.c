@@ -1,91 +1,98 @@
-/* numa/threads.c - cores by hwloc, narrowed by the affinity mask and by control groups. */
-#include "numa/threads.h"
-#include "numa/threads_internal.h"
-#include <hwloc.h>
-#include <math.h>
+/* numa/threads.c - moda_threads_set(): plan a team, have it bound, ask the kernel, remember it. */
+#include "base/log.h"
+#include "numa/affinity.h"
+#include "numa/team_internal.h"
 #include <omp.h>
-#include <sched.h>
-#include <stdlib.h>
 
-typedef struct allowance {
-    size_t cores, units; /* physical cores; hardware threads */
-} allowance;
+static moda_team *current;
 
-/* What the scheduler says, should hwloc fail: no cores known, so every unit counts as one. */
-static allowance ask_scheduler(void)
+const moda_team *moda_team_current(void)
 {
-    cpu_set_t mask;
-    size_t n = sched_getaffinity(0, sizeof mask, &mask) == 0 ? (size_t)CPU_COUNT(&mask) : 1;
-    return (allowance){n, n};
+    static moda_team_node node = {0, 0, 1};
+    static unsigned cpu = MODA_UNBOUND;
+    static size_t first[2];
+    static const moda_team alone = {
+        .threads = 1, .nodes = 1, .node = &node, .cpu = &cpu, .first = first};
+    return current ? current : &alone;
 }
 
-/* Under OMP_PROC_BIND the OpenMP runtime pins the first thread before main() starts, and the
- * process's mask is one place of many; the places together are what the process was given. */
-static void add_openmp_places(hwloc_bitmap_t mask)
+moda_status moda_team_verify(const moda_team *team, bool *as_planned)
 {
-    for (int place = 0; place < omp_get_num_places(); place++) {
-        int n = omp_get_place_num_procs(place);
-        int *units = n > 0 ? calloc((size_t)n, sizeof *units) : NULL;
-        if (!units) continue;
-        omp_get_place_proc_ids(place, units);
-        for (int i = 0; i < n; i++) hwloc_bitmap_set(mask, (unsigned)units[i]);
-        free(units);
+    moda_status st = MODA_OK;
+    bool *good = NULL;
+    MODA_ALLOC(good, team->threads * sizeof *good);
+#pragma omp parallel num_threads((int)team->threads)
+    {
+        const size_t i = (size_t)omp_get_thread_num();
+        good[i] =
+            moda_affinity_is(team->unit + team->first[i], team->first[i + 1] - team->first[i]);
     }
+    *as_planned = true;
+    for (size_t i = 0; i < team->threads; i++) *as_planned &= good[i]; /* a missing one is false */
+out:
+    free(good);
+    return st;
 }
 
-static allowance ask_hwloc(void)
+/* Planned places become real, or the team is unbound. asked: somebody has asked for them. */
+static moda_status bind_team(const moda_topology *t, moda_team *team, bool asked)
 {
-    allowance a = ask_scheduler();
-    hwloc_topology_t topology = NULL;
-    hwloc_bitmap_t mask = NULL;
-    if (hwloc_topology_init(&topology) != 0) return a;
-    if (hwloc_topology_load(topology) != 0) goto out;
-    if (!(mask = hwloc_bitmap_alloc())) goto out;
-    if (hwloc_get_cpubind(topology, mask, HWLOC_CPUBIND_PROCESS) != 0)
-        hwloc_bitmap_copy(mask, hwloc_topology_get_allowed_cpuset(topology));
-    add_openmp_places(mask);
-    hwloc_bitmap_and(mask, mask, hwloc_topology_get_allowed_cpuset(topology));
-    int units = hwloc_bitmap_weight(mask);
-    size_t cores = 0;
-    hwloc_obj_t core = NULL;
-    while ((core = hwloc_get_next_obj_by_type(topology, HWLOC_OBJ_CORE, core)))
-        cores += hwloc_bitmap_intersects(core->cpuset, mask) != 0;
-    if (units > 0) a = (allowance){cores ? cores : (size_t)units, (size_t)units};
+    moda_status st = MODA_OK;
+    const bool wanted = team->cpu[0] != MODA_UNBOUND;
+    bool good = false;
+    /* A thread alone starts no others; it may already be where it should. */
+    if (wanted && (team->threads == 1 || moda_team_places_in_force(team)))
+        MODA_TRY(moda_team_verify(team, &good));
+    if (wanted ? !good : !moda_team_places_in_force(team)) moda_team_restart(t, team);
+    team->bound = good;
+    if (!wanted || good) goto out;
+    moda_team_unbind(team);
+    moda_team_add_rule(team, "OpenMP was not told to bind when this program started");
+    if (asked)
+        moda_log(MODA_LOG_WARNING, "threads are not bound to cores: neither this program nor the "
+                                   "kernel lets moda do it");
 out:
-    hwloc_bitmap_free(mask);
-    hwloc_topology_destroy(topology);
-    return a;
+    return st;
+}
+
+moda_status moda_threads_set(const moda_team_wish *wish, size_t *threads)
+{
+    moda_status st = MODA_OK;
+    moda_topology *t = NULL;
+    moda_team *team = NULL;
+    moda_team_rules rules;
+    MODA_TRY(moda_topology_load(&t));
+    moda_team_rules_read(&rules);
+    MODA_TRY(moda_team_plan(t, wish, &rules, &team));
+    omp_set_dynamic(0); /* a smaller team than asked for would change the order of sums */
+    omp_set_num_threads((int)team->threads);
+    MODA_TRY(bind_team(t, team, wish->bind != NULL));
+    moda_team_destroy(current);
+    current = team, team = NULL;
+    *threads = current->threads;
+out:
+    moda_team_destroy(team);
+    moda_topology_destroy(t);
+    return st;
+}
+
+moda_status moda_threads_start(const moda_common_options *common, size_t *threads)
+{
+    moda_status st = MODA_OK;
+    const moda_team_wish wish = {common->threads, common->bind, common->smt};
+    MODA_TRY(moda_threads_set(&wish, threads));
+    if (!common->quiet) moda_team_print(moda_team_current());
+out:
+    return st;
 }
 
 size_t moda_allowed_cores(void)
 {
-    double quota = moda_cgroup_quota("/proc/self/cgroup", "/sys/fs/cgroup");
-    size_t cores = ask_hwloc().cores;
-    /* 1.5 CPUs are one core: a second thread would be stopped half the time, and all wait for it. */
-    if (quota < (double)cores) cores = (size_t)quota;
+    moda_topology *t = NULL;
+    size_t cores = 1;
+    if (moda_topology_load(&t) != MODA_OK) return cores;
+    cores = moda_topology_cores(t);
+    if (moda_topology_quota(t) < (double)cores) cores = (size_t)moda_topology_quota(t);
+    moda_topology_destroy(t);
     return cores > 0 ? cores : 1;
-}
-
-/* OMP_NUM_THREADS, as batch systems set it for a job's share of the machine; 0 without one. */
-static size_t environment_threads(size_t units)
-{
-    const char *text = getenv("OMP_NUM_THREADS");
-    long n = text ? strtol(text, NULL, 10) : 0;
-    return n <= 0 ? 0 : (size_t)n < units ? (size_t)n : units;
-}
-
-moda_status moda_threads_set(size_t requested, size_t *threads)
-{
-    moda_status st = MODA_OK;
-    size_t units = ask_hwloc().units;
-    MODA_CHECK(requested <= units, MODA_ERR_ARG,
-               "--threads %zu: this process may use %zu processing unit%s", requested, units,
-               units == 1 ? "" : "s");
-    size_t n = requested ? requested : environment_threads(units);
-    if (n == 0) n = moda_allowed_cores();
-    omp_set_dynamic(0); /* a smaller team than asked for would change the order of sums */
-    omp_set_num_threads((int)n);
-    *threads = n;
-out:
-    return st;
 }

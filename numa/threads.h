@@ -2,6 +2,7 @@
 #ifndef MODA_NUMA_THREADS_H
 #define MODA_NUMA_THREADS_H
 
+#include "base/options.h"
 #include "base/status.h"
 #include <stddef.h>
 
@@ -9,9 +10,21 @@
  * 1; never more than a cgroup CPU quota. */
 size_t moda_allowed_cores(void);
 
-/* Sets the OpenMP thread count, which oneDNN follows; requested 0 means what
- * OMP_NUM_THREADS says (never more than allowed processing units), or else moda_allowed_cores().
- * Fails: MODA_ERR_ARG (more threads than allowed processing units). */
-MODA_MUST_USE moda_status moda_threads_set(size_t requested, size_t *threads);
+typedef struct moda_team_wish {
+    size_t threads; /* 0: OMP_NUM_THREADS (never more than there are cores), else every core, but no
+                       * more than a CPU quota (or SLURM_CPUS_PER_TASK) pays for */
+    const char *bind; /* "cores", "none", a list of CPUs ("0-3,8"); NULL: see numa/team.h */
+    bool smt;         /* every hardware thread counts, not only every core */
+} moda_team_wish;
+
+/* Sets the OpenMP thread count, which oneDNN follows, binds the threads, and makes the team that
+ * moda_team_current() tells. May start the program over (moda_team_may_restart). Where binding fails
+ * the threads run unbound, with a warning. *threads is written on MODA_OK only. Fails: MODA_ERR_ARG
+ * (more threads than cores, with smt than units, or than the list has CPUs; a list that is none, or
+ * with CPUs that are not there, not allowed, or share a core without smt), MODA_ERR_NOMEM. */
+MODA_MUST_USE moda_status moda_threads_set(const moda_team_wish *wish, size_t *threads);
+
+/* The same for a command: --threads, --bind and --smt; prints the team unless --quiet. */
+MODA_MUST_USE moda_status moda_threads_start(const moda_common_options *common, size_t *threads);
 
 #endif
