@@ -7,6 +7,7 @@
 #include "bench/bench_internal.h"
 #include "bench/timing.h"
 #include "engine/peak.h"
+#include "numa/team.h"
 #include "numa/threads.h"
 #include <omp.h>
 #include <stdio.h>
@@ -81,12 +82,12 @@ static void print(const limit *l, const moda_timing_summary *x)
 static moda_status write_json(const limit *l, const moda_timing_summary *x, const char *path)
 {
     moda_status st = MODA_OK;
-    json_t *json =
-        json_pack("{s:s s:i s:s s:I s:s s:o s:o s:o s:o}", "benchmark", l->benchmark, "threads",
-                  omp_get_max_threads(), "kernels", moda_isa_name(moda_isa_best()), "rounds",
-                  (json_int_t)x->n, "unit", l->key, "median", moda_json_number(1 / x->median),
-                  "low", moda_json_number(1 / x->high), "high", moda_json_number(1 / x->low),
-                  "best", moda_json_number(1 / x->best));
+    json_t *json = json_pack(
+        "{s:s s:i s:o s:s s:I s:s s:o s:o s:o s:o}", "benchmark", l->benchmark, "threads",
+        omp_get_max_threads(), "thread_map", moda_team_json(moda_team_current()), "kernels",
+        moda_isa_name(moda_isa_best()), "rounds", (json_int_t)x->n, "unit", l->key, "median",
+        moda_json_number(1 / x->median), "low", moda_json_number(1 / x->high), "high",
+        moda_json_number(1 / x->low), "best", moda_json_number(1 / x->best));
     MODA_CHECK(json, MODA_ERR_NOMEM, "out of memory");
     MODA_TRY(moda_json_write(path, json));
 out:

@@ -7,6 +7,7 @@
 #include "bench/bench_internal.h"
 #include "engine/tuner.h"
 #include "numa/cpu.h"
+#include "numa/team.h"
 #include "numa/threads.h"
 #include <math.h>
 #include <stdio.h>
@@ -250,13 +251,14 @@ static moda_status write_json(const settings *s)
     for (size_t i = 0; i < s->count; i++)
         MODA_CHECK(json_array_append_new(passes, row_json(s, &s->rows[i])) == 0, MODA_ERR_NOMEM,
                    "out of memory");
-    json = json_pack("{s:o s:s s:I s:o s:I s:s s:o s:o s:o s:O}", "cpu",
+    json = json_pack("{s:o s:s s:I s:o s:o s:I s:s s:o s:o s:o s:O}", "cpu",
                      moda_json_text(moda_cpu_name(cpu, sizeof cpu)), "library",
                      moda_tuner_library(library, sizeof library), "threads", (json_int_t)s->threads,
-                     "model", moda_json_text(s->model), "batch_size", (json_int_t)s->batch,
-                     "precision", precisions[s->precision], "best_seconds",
-                     moda_json_number(sum.best), "direct_seconds", moda_json_number(sum.direct),
-                     "rule_seconds", moda_json_number(sum.rule), "passes", passes);
+                     "thread_map", moda_team_json(moda_team_current()), "model",
+                     moda_json_text(s->model), "batch_size", (json_int_t)s->batch, "precision",
+                     precisions[s->precision], "best_seconds", moda_json_number(sum.best),
+                     "direct_seconds", moda_json_number(sum.direct), "rule_seconds",
+                     moda_json_number(sum.rule), "passes", passes);
     MODA_CHECK(json, MODA_ERR_NOMEM, "out of memory");
     MODA_TRY(moda_json_write(s->common.json, json));
 out:

@@ -3,6 +3,7 @@
 #include "base/isa.h"
 #include "base/table.h"
 #include "bench/infer.h"
+#include "numa/team.h"
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,10 +131,11 @@ moda_status moda_infer_json(const moda_infer *m, json_t **json)
     for (size_t i = 0; i < m->count; i++)
         MODA_CHECK(json_array_append_new(subjects, subject_json(m, &m->subjects[i])) == 0,
                    MODA_ERR_NOMEM, "out of memory");
-    report = json_pack("{s:i s:s s:b s:o s:I s:O}", "threads", omp_get_max_threads(), "kernels",
-                       moda_isa_name(moda_isa_best()), "fold", (int)m->fold, "seconds",
-                       moda_json_number(m->seconds), "rounds", (json_int_t)m->rounds, "networks",
-                       subjects);
+    report =
+        json_pack("{s:i s:o s:s s:b s:o s:I s:O}", "threads", omp_get_max_threads(), "thread_map",
+                  moda_team_json(moda_team_current()), "kernels", moda_isa_name(moda_isa_best()),
+                  "fold", (int)m->fold, "seconds", moda_json_number(m->seconds), "rounds",
+                  (json_int_t)m->rounds, "networks", subjects);
     MODA_CHECK(report, MODA_ERR_NOMEM, "out of memory");
     *json = report;
 out:

@@ -3,6 +3,7 @@
 #include "base/isa.h"
 #include "base/table.h"
 #include "bench/kernels.h"
+#include "numa/team.h"
 #include <omp.h>
 #include <stdio.h>
 
@@ -81,11 +82,13 @@ moda_status moda_kernel_bench_json(const moda_kernel_bench *b, json_t **json)
     for (size_t i = 0; i < b->count; i++)
         MODA_CHECK(json_array_append_new(cases, case_json(b, &b->cases[i])) == 0, MODA_ERR_NOMEM,
                    "out of memory");
-    report = json_pack("{s:s s:i s:s s:b s:o s:I s:o s:o s:O}", "benchmark", b->suite->name,
-                       "threads", omp_get_max_threads(), "kernels", moda_isa_name(moda_isa_best()),
-                       "cold", (int)b->cold, "seconds", moda_json_number(b->seconds), "rounds",
-                       (json_int_t)b->rounds, "peak_flops", moda_json_number(b->peak_flops),
-                       "peak_bandwidth", moda_json_number(b->peak_bandwidth), "cases", cases);
+    report =
+        json_pack("{s:s s:i s:o s:s s:b s:o s:I s:o s:o s:O}", "benchmark", b->suite->name,
+                  "threads", omp_get_max_threads(), "thread_map",
+                  moda_team_json(moda_team_current()), "kernels", moda_isa_name(moda_isa_best()),
+                  "cold", (int)b->cold, "seconds", moda_json_number(b->seconds), "rounds",
+                  (json_int_t)b->rounds, "peak_flops", moda_json_number(b->peak_flops),
+                  "peak_bandwidth", moda_json_number(b->peak_bandwidth), "cases", cases);
     MODA_CHECK(report, MODA_ERR_NOMEM, "out of memory");
     *json = report;
 out:

@@ -74,6 +74,20 @@ void moda_sweep_runs_free(moda_sweep_run *runs, size_t count)
 
 /* ---- the folder ---- */
 
+/* How many words an option takes that changes how long it takes and what is shown, not what comes
+ * out; 0: it is another one. */
+static size_t words_of_speed(const char *word)
+{
+    static const char *const with_value[] = {"--threads", "--bind"};
+    if (strcmp(word, "--quiet") == 0 || strcmp(word, "--smt") == 0) return 1;
+    for (size_t i = 0; i < sizeof with_value / sizeof *with_value; i++) {
+        const size_t n = strlen(with_value[i]);
+        if (strncmp(word, with_value[i], n) == 0 && (word[n] == '=' || word[n] == 0))
+            return word[n] ? 1 : 2;
+    }
+    return 0;
+}
+
 static moda_status options_json(const moda_sweep_plan *plan, json_t **json)
 {
     moda_status st = MODA_OK;
@@ -81,11 +95,9 @@ static moda_status options_json(const moda_sweep_plan *plan, json_t **json)
     int bad = 0;
     for (size_t i = 0; i < plan->train.n; i++) {
         const char *word = plan->train.word[i];
-        /* These change how long it takes and what is shown, not what comes out. */
-        if (strcmp(word, "--quiet") == 0) continue;
-        if (strncmp(word, "--threads=", 10) == 0) continue;
-        if (strcmp(word, "--threads") == 0) {
-            i++;
+        const size_t speed_only = words_of_speed(word);
+        if (speed_only) {
+            i += speed_only - 1;
             continue;
         }
         json_t *text = json_string(word);

@@ -48,9 +48,10 @@ static int values_of(const moda_option *known, int i, int argc, char **argv)
 moda_status moda_words_split(const moda_option *data, const moda_option *table, int *argc,
                              char **argv, moda_words *train, moda_words *decompose, char ***memory)
 {
-    static const char *const also_train[] = {"model", "batch-size", "threads",
-                                             "seed",  "quiet",      NULL};
-    static const char *const also_decompose[] = {"min-active", "threads", "seed", "quiet", NULL};
+    static const char *const also_train[] = {"model", "batch-size", "threads", "bind",
+                                             "smt",   "seed",       "quiet",   NULL};
+    static const char *const also_decompose[] = {"min-active", "threads", "bind", "smt",
+                                                 "seed",       "quiet",   NULL};
     static const char *const only_decompose[] = {"activity", NULL};
     moda_status st = MODA_OK;
     int kept = 1;

@@ -5,6 +5,7 @@
 #include "base/progress.h"
 #include "base/table.h"
 #include "engine/cmd_train_internal.h"
+#include "numa/team.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,8 @@ moda_status moda_train_config(moda_train_command *c)
         {"init", moda_json_text(c->init)},
         {"seed", json_integer((json_int_t)o->seed)},
         {"threads", json_integer((json_int_t)c->threads)},
+        {"bind", moda_json_text(c->common.bind)},
+        {"smt", json_boolean(c->common.smt)},
         {"precision", json_string(moda_train_precisions[c->precision])},
         {"convolution", json_string(moda_train_convolutions[c->convolution])},
         {"tune", json_string(moda_train_efforts[c->tune])},
@@ -134,9 +137,10 @@ moda_status moda_train_report(moda_train_command *c)
     json_t *json = NULL;
     MODA_TRY(report_profile(c));
     if (c->common.json) {
-        json = json_pack("{s:O s:O s:o s:o s:o*}", "config", c->config, "epochs", c->epochs,
+        json = json_pack("{s:O s:O s:o s:o s:o s:o*}", "config", c->config, "epochs", c->epochs,
                          "test_accuracy", moda_json_number(c->last.test_accuracy), "seconds",
-                         moda_json_number(moda_seconds() - c->started), "profile",
+                         moda_json_number(moda_seconds() - c->started), "thread_map",
+                         moda_team_json(moda_team_current()), "profile",
                          c->profile ? moda_profile_json(c->options.profile) : NULL);
         MODA_CHECK(json, MODA_ERR_NOMEM, "out of memory");
         MODA_TRY(moda_json_write(c->common.json, json));

@@ -158,11 +158,30 @@ static size_t usual_threads(const draft *d)
     return n;
 }
 
+/* Others narrow what the machine has: taskset, srun, a container. OpenMP's places have a sentence of
+ * their own. */
+static void tell_mask(const draft *d)
+{
+    char cpus[64];
+    unsigned *all = calloc(moda_topology_units(d->t), sizeof *all);
+    size_t n = 0;
+    if (!all || !moda_topology_narrowed(d->t) || d->rules->bind) goto out;
+    for (size_t i = 0; i < moda_topology_cores(d->t); i++) {
+        const moda_core *core = moda_topology_core(d->t, i);
+        for (size_t k = 0; k < core->units; k++) all[n++] = core->unit[k];
+    }
+    moda_team_add_rule(d->team, "an affinity mask or cpuset leaves cpus %s",
+                       moda_cpu_list_print(all, n, cpus, sizeof cpus));
+out:
+    free(all);
+}
+
 static moda_status decide_count(draft *d)
 {
     moda_status st = MODA_OK;
     const size_t wished = d->wish->threads, told = d->rules->threads;
     MODA_TRY(check_count(d));
+    tell_mask(d);
     d->team->threads = wished ? wished : usual_threads(d);
     if (wished && told && wished != told)
         moda_team_add_rule(d->team, "--threads %zu wins over OMP_NUM_THREADS=%zu", wished, told);

@@ -28,6 +28,7 @@ void moda_team_print(const moda_team *team)
                n->first_thread + n->threads - 1, cpus_of(team, n, cpus, sizeof cpus));
     }
     if (*team->rule) printf("rule      %s\n", team->rule);
+    fflush(stdout); /* a long run starts: batch logs show the map at once */
 }
 
 static json_t *node_json(const moda_team *team, const moda_team_node *n)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 static const char handover[] = "MODA_TEAM";
@@ -134,6 +135,7 @@ void moda_team_restart(const moda_topology *t, const moda_team *team)
     ssize_t length;
     take_over();
     if (!program_arguments || handed_mask) return;
+    if (getauxval(AT_BASE) == 0) return; /* /proc/self/exe is ld.so, which was given the program */
     /* Its name, not the link: the process is listed under what it was started from. */
     length = readlink("/proc/self/exe", program, sizeof program - 1);
     if (length <= 0) return;

@@ -76,23 +76,19 @@ out:
     return st;
 }
 
+moda_team_wish moda_threads_wish(const moda_common_options *common)
+{
+    return (moda_team_wish){common->threads, common->bind, common->smt};
+}
+
 moda_status moda_threads_start(const moda_common_options *common, size_t *threads)
 {
     moda_status st = MODA_OK;
-    const moda_team_wish wish = {common->threads, common->bind, common->smt};
+    static bool printed; /* a sweep calls other commands */
+    const moda_team_wish wish = moda_threads_wish(common);
     MODA_TRY(moda_threads_set(&wish, threads));
-    if (!common->quiet) moda_team_print(moda_team_current());
+    if (!common->quiet && !printed) moda_team_print(moda_team_current());
+    printed = true;
 out:
     return st;
-}
-
-size_t moda_allowed_cores(void)
-{
-    moda_topology *t = NULL;
-    size_t cores = 1;
-    if (moda_topology_load(&t) != MODA_OK) return cores;
-    cores = moda_topology_cores(t);
-    if (moda_topology_quota(t) < (double)cores) cores = (size_t)moda_topology_quota(t);
-    moda_topology_destroy(t);
-    return cores > 0 ? cores : 1;
 }

@@ -6,10 +6,6 @@
 #include "base/status.h"
 #include <stddef.h>
 
-/* Physical cores that the process may run on (hwloc, restricted to the affinity mask), at least
- * 1; never more than a cgroup CPU quota. */
-size_t moda_allowed_cores(void);
-
 typedef struct moda_team_wish {
     size_t threads; /* 0: OMP_NUM_THREADS (never more than there are cores), else every core, but no
                        * more than a CPU quota (or SLURM_CPUS_PER_TASK) pays for */
@@ -24,7 +20,9 @@ typedef struct moda_team_wish {
  * with CPUs that are not there, not allowed, or share a core without smt), MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_threads_set(const moda_team_wish *wish, size_t *threads);
 
-/* The same for a command: --threads, --bind and --smt; prints the team unless --quiet. */
+/* The wish behind --threads, --bind and --smt. */
+moda_team_wish moda_threads_wish(const moda_common_options *common);
+/* moda_threads_set() for a command that computes: prints the team, once, unless --quiet. */
 MODA_MUST_USE moda_status moda_threads_start(const moda_common_options *common, size_t *threads);
 
 #endif

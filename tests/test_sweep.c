@@ -212,14 +212,15 @@ Test(sweep, a_row_is_what_decomposing_and_reusing_give)
 
 Test(sweep, runs_of_other_options_are_not_mixed)
 {
-    char *words[] = {"--model", "lenet5", "--threads", "2", "--epochs", "3"};
-    moda_sweep_plan plan = {.directory = test_path("runs"), .train = {words, 6}};
+    char *words[] = {"--model", "lenet5", "--threads", "2", "--epochs", "3", "--bind=0-1", "--smt"};
+    moda_sweep_plan plan = {.directory = test_path("runs"), .train = {words, 8}};
     must(moda_sweep_runs_begin(&plan));
     words[5] = "4"; /* nothing has run yet: no harm */
     must(moda_sweep_runs_begin(&plan));
     must(moda_make_directory(test_path("runs/alpha-1_beta-1_gamma-0.3")));
     test_write("runs/alpha-1_beta-1_gamma-0.3/model.safetensors", "finished");
-    words[3] = "1"; /* threads may change */
+    words[3] = "1", words[6] = "--bind=none"; /* threads may change */
+    plan.train.n = 7;
     must(moda_sweep_runs_begin(&plan));
     words[5] = "5";
     cr_assert(eq(int, moda_sweep_runs_begin(&plan), MODA_ERR_ARG));

@@ -297,7 +297,8 @@ Test(team, map)
     printed("threads   8 on 3 nodes\n"
             "          node 0: threads 0-3 on cpus 0-3\n"
             "          node 1: threads 4-5 on cpus 4-5\n"
-            "          node 2: threads 6-7 on cpus 8-9\n");
+            "          node 2: threads 6-7 on cpus 8-9\n"
+            "rule      an affinity mask or cpuset leaves cpus 0-5,8-9\n");
     json_t *json = moda_team_json(team);
     char *line = moda_json_line(json);
     cr_assert(eq(str, line,
@@ -305,7 +306,7 @@ Test(team, map)
                  "{\"node\": 0, \"first_thread\": 0, \"threads\": 4, \"cpus\": [0, 1, 2, 3]}, "
                  "{\"node\": 1, \"first_thread\": 4, \"threads\": 2, \"cpus\": [4, 5]}, "
                  "{\"node\": 2, \"first_thread\": 6, \"threads\": 2, \"cpus\": [8, 9]}], "
-                 "\"rule\": \"\"}"));
+                 "\"rule\": \"an affinity mask or cpuset leaves cpus 0-5,8-9\"}"));
     free(line);
     json_decref(json);
     on("core:4 pu:1", NULL);

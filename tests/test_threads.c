@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "numa/threads.h"
 #include "numa/threads_internal.h"
+#include "numa/topology.h"
 #include "tests/capture.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -26,18 +27,21 @@ static moda_status set(size_t requested, size_t *threads)
     return moda_threads_set(&wish, threads);
 }
 
+/* That are allowed, and what a quota makes of them. */
+static size_t cores(void)
+{
+    moda_topology *t = NULL;
+    if (moda_topology_load(&t) != MODA_OK) return 0;
+    const double most = fmin((double)moda_topology_cores(t), moda_topology_quota(t));
+    moda_topology_destroy(t);
+    return most < 1 ? 1 : (size_t)most;
+}
+
 static size_t units(void)
 {
     cpu_set_t mask;
     cr_assert(eq(int, sched_getaffinity(0, sizeof mask, &mask), 0));
     return (size_t)CPU_COUNT(&mask);
-}
-
-Test(threads, allowed_cores_within_the_mask)
-{
-    size_t cores = moda_allowed_cores();
-    cr_assert(ge(sz, cores, 1));
-    cr_assert(le(sz, cores, units()));
 }
 
 /* All threads of this process, as taskset would have it: the test framework has some, too. */
@@ -60,7 +64,7 @@ static void narrow_to_first_cpu(void)
 Test(threads, narrower_mask_means_one_core)
 {
     narrow_to_first_cpu();
-    cr_assert(eq(sz, moda_allowed_cores(), 1));
+    cr_assert(eq(sz, cores(), 1));
     size_t threads = 77;
     cr_assert(eq(int, set(2, &threads), MODA_ERR_ARG));
     cr_assert(eq(str, (char *)moda_last_error(), "--threads 2: this process may use 1 core"));
@@ -72,13 +76,13 @@ Test(threads, narrower_mask_means_one_core)
 __attribute__((constructor)) static void answer_by_exit_code(void)
 {
     const char *told = getenv("MODA_TEST_CORES");
-    if (told) _exit(moda_allowed_cores() != (size_t)atoi(told));
+    if (told) _exit(cores() != (size_t)atoi(told));
 }
 
 Test(threads, binding_does_not_hide_cores)
 {
     char command[512];
-    size_t want = moda_allowed_cores();
+    const size_t want = cores();
     for (size_t wrong = 0; wrong < 2; wrong++) { /* the wrong number has to fail */
         snprintf(command, sizeof command, "OMP_PROC_BIND=true MODA_TEST_CORES=%zu /proc/%ld/exe",
                  want + wrong, (long)getpid());
@@ -92,7 +96,7 @@ Test(threads, set_reaches_openmp)
     cr_assert(eq(int, set(1, &threads), MODA_OK));
     cr_assert(threads == 1 && omp_get_max_threads() == 1);
     cr_assert(eq(int, set(0, &threads), MODA_OK));
-    cr_assert(eq(sz, threads, moda_allowed_cores()));
+    cr_assert(eq(sz, threads, cores()));
     cr_assert(eq(int, omp_get_max_threads(), (int)threads));
     const moda_team_wish all = {.threads = units(), .smt = true};
     cr_assert(eq(int, moda_threads_set(&all, &threads), MODA_OK));
@@ -112,10 +116,10 @@ Test(threads, environment_is_the_default)
     cr_assert(eq(sz, threads, 1));
     setenv("OMP_NUM_THREADS", "100000", 1);
     cr_assert(eq(int, set(0, &threads), MODA_OK));
-    cr_assert(eq(sz, threads, moda_allowed_cores()));
+    cr_assert(eq(sz, threads, cores()));
     setenv("OMP_NUM_THREADS", "many", 1);
     cr_assert(eq(int, set(0, &threads), MODA_OK));
-    cr_assert(eq(sz, threads, moda_allowed_cores()));
+    cr_assert(eq(sz, threads, cores()));
 }
 
 /* ---- recorded control groups ---- */
