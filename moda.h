@@ -16,7 +16,6 @@
 #include "base/status.h"
 #include "base/table.h"
 
-#include "numa/affinity.h"
 #include "numa/cpu.h"
 #include "numa/memory.h"
 #include "numa/team.h"

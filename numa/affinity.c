@@ -1,6 +1,6 @@
 /* numa/affinity.c - affinity through the kernel's own calls: what hwloc believes about another
  * machine (HWLOC_XMLFILE, HWLOC_SYNTHETIC) must not reach a check of what is. */
-#include "numa/affinity.h"
+#include "numa/affinity_internal.h"
 #include <ctype.h>
 #include <sched.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* numa/team.c - the planner: from a machine, a wish and the environment's rules to who runs where.
  * It asks nobody, so that machines that are only described can be planned for. */
 #include "numa/team.h"
-#include "numa/affinity.h"
+#include "numa/affinity_internal.h"
 #include "numa/team_internal.h"
 #include <math.h>
 #include <stdarg.h>

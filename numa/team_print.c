@@ -1,6 +1,6 @@
 /* numa/team_print.c - the map of threads for people and for programs. */
 #include "base/json.h"
-#include "numa/affinity.h"
+#include "numa/affinity_internal.h"
 #include "numa/team_internal.h"
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
  * starts, so the program starts itself over with them. The second life gets in MODA_TEAM what it can
  * no longer see: the mask, and what asked for a binding before ("0-63:OMP_PLACES"). */
 #include "base/log.h"
-#include "numa/affinity.h"
+#include "numa/affinity_internal.h"
 #include "numa/team_internal.h"
 #include "numa/topology_internal.h"
 #include <errno.h>

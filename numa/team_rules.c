@@ -31,7 +31,7 @@ void moda_team_rules_read(moda_team_rules *rules)
         rules->bind = *handed && !rules->no_bind ? handed : NULL;
         return;
     }
-    rules->no_bind = bind && strcasecmp(bind, "false") == 0;
+    rules->no_bind = bind && strncasecmp(bind, "false", 5) == 0;
     if (rules->no_bind) return;
     rules->bind = given("OMP_PLACES")          ? "OMP_PLACES"
                   : given("GOMP_CPU_AFFINITY") ? "GOMP_CPU_AFFINITY"

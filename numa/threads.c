@@ -1,6 +1,6 @@
 /* numa/threads.c - moda_threads_set(): plan a team, have it bound, ask the kernel, remember it. */
 #include "base/log.h"
-#include "numa/affinity.h"
+#include "numa/affinity_internal.h"
 #include "numa/team_internal.h"
 #include <omp.h>
 

@@ -1,7 +1,7 @@
 /* numa/topology.c - where a machine comes from: this one, a synthetic text, a recorded file; and what
  * is asked about it. What hwloc's tree means is in topology_fill.c. */
 #include "base/log.h"
-#include "numa/affinity.h"
+#include "numa/affinity_internal.h"
 #include "numa/team_internal.h"
 #include "numa/threads_internal.h"
 #include "numa/topology_internal.h"

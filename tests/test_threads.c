@@ -1,5 +1,6 @@
 /* tests/test_threads.c - numa/threads.h, and the quotas of recorded control groups. */
 #include "base/file.h"
+#include "numa/team.h"
 #include "numa/threads.h"
 #include "numa/threads_internal.h"
 #include "numa/topology.h"
@@ -106,6 +107,30 @@ Test(threads, set_reaches_openmp)
 #pragma omp single
     team = omp_get_num_threads();
     cr_assert(eq(sz, (size_t)team, threads));
+}
+
+/* A program of someone's own: moda may not start it over, so its threads stay where they may be. */
+Test(threads, team_of_a_library_call)
+{
+    cpu_set_t before, after;
+    size_t threads;
+    cr_assert(eq(int, sched_getaffinity(0, sizeof before, &before), 0));
+    const moda_team *team = moda_team_current();
+    cr_assert(team->threads == 1 && team->nodes == 1 && !team->bound);
+    cr_assert(team->node[0].threads == 1 && team->cpu[0] == MODA_UNBOUND);
+    for (size_t wanted = 1; wanted <= units(); wanted++) {
+        const moda_team_wish wish = {.threads = wanted, .smt = true};
+        cr_assert(eq(int, moda_threads_set(&wish, &threads), MODA_OK));
+        team = moda_team_current();
+        cr_assert(eq(sz, team->threads, wanted));
+        cr_assert(eq(sz, team->node[0].threads, wanted));
+        cr_assert(eq(sz, team->nodes, 1));
+        cr_assert(eq(int, sched_getaffinity(0, sizeof after, &after), 0));
+        cr_assert(eq(int, CPU_EQUAL(&before, &after), 1));
+    }
+    const moda_team_wish wrong = {.threads = units() + 1};
+    cr_assert(eq(int, moda_threads_set(&wrong, &threads), MODA_ERR_ARG));
+    cr_assert(moda_team_current() == team, "what failed changes nothing");
 }
 
 Test(threads, environment_is_the_default)

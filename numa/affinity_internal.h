@@ -1,7 +1,7 @@
-/* numa/affinity.h - what the kernel says about where a thread may run, and lists of CPU numbers.
+/* numa/affinity_internal.h - what the kernel says about where a thread may run, and lists of CPU numbers.
  * Bitmaps are hwloc's; no call here needs a topology. */
-#ifndef MODA_NUMA_AFFINITY_H
-#define MODA_NUMA_AFFINITY_H
+#ifndef MODA_NUMA_AFFINITY_INTERNAL_H
+#define MODA_NUMA_AFFINITY_INTERNAL_H
 
 #include "base/status.h"
 #include <hwloc/bitmap.h>
