@@ -63,20 +63,23 @@ static moda_status check_list(const draft *d)
 {
     moda_status st = MODA_OK;
     const char *text = d->wish->bind;
+    const moda_core **core = NULL;
+    MODA_ALLOC(core, d->listed * sizeof *core);
     for (size_t i = 0; i < d->listed; i++) {
-        const moda_core *core = moda_topology_core_of(d->t, d->list[i]);
+        core[i] = moda_topology_core_of(d->t, d->list[i]);
         MODA_CHECK(moda_topology_has_unit(d->t, d->list[i]), MODA_ERR_ARG,
                    "--bind %s: this machine has no CPU %u", text, d->list[i]);
-        MODA_CHECK(core, MODA_ERR_ARG,
+        MODA_CHECK(core[i], MODA_ERR_ARG,
                    "--bind %s: CPU %u is not for this process: its affinity mask or cpuset leaves "
                    "it out",
                    text, d->list[i]);
         for (size_t k = 0; k < i && !d->wish->smt; k++)
-            MODA_CHECK(moda_topology_core_of(d->t, d->list[k]) != core, MODA_ERR_ARG,
+            MODA_CHECK(core[k] != core[i], MODA_ERR_ARG,
                        "--bind %s: CPUs %u and %u are one core; add --smt, or leave one out", text,
                        d->list[k], d->list[i]);
     }
 out:
+    free(core);
     return st;
 }
 
@@ -136,7 +139,9 @@ static size_t usual_threads(const draft *d)
     const size_t most = most_threads(d), told = d->rules->threads;
     moda_team *team = d->team;
     size_t n = most;
-    if (told) {
+    if (told && told != most && d->list)
+        moda_team_add_rule(team, "--bind %s wins over OMP_NUM_THREADS=%zu", d->wish->bind, told);
+    if (told && !d->list) {
         n = told < most ? told : most;
         if (told > most)
             moda_team_add_rule(team, "OMP_NUM_THREADS=%zu is more than the %zu that may be used",

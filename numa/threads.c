@@ -47,10 +47,11 @@ static moda_status bind_team(const moda_topology *t, moda_team *team, bool asked
     team->bound = good;
     if (!wanted || good) goto out;
     moda_team_unbind(team);
-    moda_team_add_rule(team, "OpenMP was not told to bind when this program started");
-    if (asked)
-        moda_log(MODA_LOG_WARNING, "threads are not bound to cores: neither this program nor the "
-                                   "kernel lets moda do it");
+    const bool told = moda_team_handed_bind() != NULL;
+    const char *why =
+        told ? "the binding did not hold" : "OpenMP was not told to bind when this program started";
+    moda_team_add_rule(team, "not bound: %s", why);
+    if (asked || told) moda_log(MODA_LOG_WARNING, "threads are not bound to cores: %s", why);
 out:
     return st;
 }

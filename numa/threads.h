@@ -7,8 +7,10 @@
 #include <stddef.h>
 
 typedef struct moda_team_wish {
-    size_t threads; /* 0: OMP_NUM_THREADS (never more than there are cores), else every core, but no
-                       * more than a CPU quota (or SLURM_CPUS_PER_TASK) pays for */
+    /* 0: as many as a list of bind has CPUs; else what OMP_NUM_THREADS says, but never more than there
+     * are cores; else every core. A list and every core mean no more than a CPU quota, or
+     * SLURM_CPUS_PER_TASK, pays for. */
+    size_t threads;
     const char *bind; /* "cores", "none", a list of CPUs ("0-3,8"); NULL: see numa/team.h */
     bool smt;         /* every hardware thread counts, not only every core */
 } moda_team_wish;

@@ -239,8 +239,11 @@ Test(team, threads_by_the_environment)
     wish.threads = 1;
     PLAN("-1");
     RULE("--threads 1 wins over OMP_NUM_THREADS=64");
+    wish.threads = 0, wish.bind = "0,2-3";
+    PLAN("0:0 1:2,3");
+    RULE("--bind 0,2-3 wins over OMP_NUM_THREADS=64");
+    wish.bind = NULL;
     rules = (moda_team_rules){.limit = 3};
-    wish.threads = 0;
     PLAN("-3");
     RULE("OMP_THREAD_LIMIT=3 allows no more");
     wish.threads = 4;
