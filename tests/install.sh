@@ -16,11 +16,11 @@ int main(void)
 {
     uint32_t order[3];
     moda_rng_permutation(moda_rng_make(1, MODA_RNG_TEST, 0), 3, order);
-    printf("%s %zu\n", MODA_VERSION, moda_allowed_cores());
+    printf("%s %zu\n", MODA_VERSION, moda_team_current()->threads);
     return order[0] + order[1] + order[2] != 3;
 }
 END
-sed 's|<moda/moda.h>|"base/rng.h"\n#include "numa/threads.h"\n#define MODA_VERSION "bare"|' \
+sed 's|<moda/moda.h>|"base/rng.h"\n#include "numa/team.h"\n#define MODA_VERSION "bare"|' \
     "$to/program.c" >"$to/rooms.c"
 
 # shellcheck disable=SC2046
