@@ -32,6 +32,7 @@
 #include "losses/pairwise.h"
 
 #include "engine/batchnorm.h"
+#include "engine/channel_blocks.h"
 #include "engine/channel_select.h"
 #include "engine/evaluate.h"
 #include "engine/executor.h"

@@ -8,7 +8,9 @@
  *   a[n,c] = mean of y over hw
  * Maps are f32 or bf16 in memory; all else, and all arithmetic, is f32.
  * Sums run per map in f32 and across maps in f64 in order of n: the same bits for any thread count.
- * Memory traffic in maps: 3 forward (2 in evaluation), 5 backward. */
+ * Channel blocks are taken a few at a time, so that the second pass over a map meets it in the cache:
+ * traffic in maps is 2 forward and 3 backward where the cache holds those blocks of the whole batch, at
+ * most 3 and 5. */
 #ifndef MODA_ENGINE_BATCHNORM_H
 #define MODA_ENGINE_BATCHNORM_H
 
@@ -29,10 +31,12 @@ size_t moda_batchnorm_scratch(moda_map_shape map);
 /* Entries of a per-channel array. */
 size_t moda_batchnorm_channels(moda_map_shape map);
 
-/* x -> mean, variance (biased). */
-void moda_batchnorm_statistics(const moda_batchnorm *b, const void *x, float *scratch, float *mean,
-                               float *variance);
-/* x -> y, and a [n,c] unless it is NULL (only with ReLU). y may be x if it has the same type. */
+/* Training: x -> mean, variance (biased), y, and a [n,c] unless it is NULL (only with ReLU). y may be x
+ * if it has the same type. */
+void moda_batchnorm_train(const moda_batchnorm *b, const void *x, const float *scale,
+                          const float *shift, float *scratch, float *mean, float *variance, void *y,
+                          float *a);
+/* Evaluation: the same with a given mean and variance. */
 void moda_batchnorm_forward(const moda_batchnorm *b, const void *x, const float *scale,
                             const float *shift, const float *mean, const float *variance,
                             float *scratch, void *y, float *a);

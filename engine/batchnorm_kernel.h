@@ -3,8 +3,7 @@
 #ifndef MODA_ENGINE_BATCHNORM_KERNEL_H
 #define MODA_ENGINE_BATCHNORM_KERNEL_H
 
-#include "losses/activation.h"
-#include <stdbool.h>
+#include "engine/channel_blocks.h"
 
 /* What the passes work on. x and what is normalised to y may differ in type: the gradient by y has
  * y's, the gradient by x has x's. */
@@ -12,6 +11,7 @@ typedef struct moda_batchnorm_maps {
     moda_map_shape s; /* type: of x */
     moda_real y_type;
     bool relu;
+    moda_channel_blocks range; /* the rest of every array is left alone */
 } moda_batchnorm_maps;
 
 /* partial [n, channels, 2]: mean and sum of squared deviations of each map. */

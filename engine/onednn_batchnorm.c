@@ -29,9 +29,8 @@ static void run_training(const moda_step *step, void *const *at)
     const float unbiased = n > 1 ? (float)(n / (n - 1)) : 1, momentum = step->momentum;
     const float *mean = at[MEAN], *variance = at[VARIANCE];
     float *running_mean = at[RUNNING_MEAN], *running_variance = at[RUNNING_VARIANCE];
-    moda_batchnorm_statistics(&b, at[X], at[SCRATCH], at[MEAN], at[VARIANCE]);
-    moda_batchnorm_forward(&b, at[X], at[SCALE], at[SHIFT], mean, variance, at[SCRATCH], at[Y],
-                           step->count > ACTIVATION ? at[ACTIVATION] : NULL);
+    moda_batchnorm_train(&b, at[X], at[SCALE], at[SHIFT], at[SCRATCH], at[MEAN], at[VARIANCE],
+                         at[Y], step->count > ACTIVATION ? at[ACTIVATION] : NULL);
     for (size_t c = 0; c < b.map.c; c++) { /* as PyTorch: the unbiased variance is kept */
         running_mean[c] += momentum * (mean[c] - running_mean[c]);
         running_variance[c] += momentum * (variance[c] * unbiased - running_variance[c]);

@@ -93,9 +93,8 @@ Test(batchnorm, statistics_and_forward_agree_with_formula)
     for (size_t k = 0; k < 2 * SHAPES; k++) {
         arrays v = make(shapes[k / 2], k);
         const moda_batchnorm b = {.map = v.s, .eps = 1e-5f, .relu = k % 2 == 0};
-        moda_batchnorm_statistics(&b, v.x, v.scratch, v.mean, v.variance);
-        moda_batchnorm_forward(&b, v.x, v.scale, v.shift, v.mean, v.variance, v.scratch, v.y,
-                               b.relu ? v.a : NULL);
+        moda_batchnorm_train(&b, v.x, v.scale, v.shift, v.scratch, v.mean, v.variance, v.y,
+                             b.relu ? v.a : NULL);
         size_t cut = 0;
         for (size_t c = 0; c < v.s.c; c++) {
             double mean, variance;
@@ -137,7 +136,7 @@ Test(batchnorm, backward_agrees_with_formula)
         const double count = (double)(v.s.n * v.s.hw);
         float *d = zeros(v.floats);
         memcpy(d, v.d, v.floats * sizeof *d);
-        moda_batchnorm_statistics(&b, v.x, v.scratch, v.mean, v.variance);
+        moda_batchnorm_train(&b, v.x, v.scale, v.shift, v.scratch, v.mean, v.variance, v.y, NULL);
         moda_batchnorm_backward(&b, v.x, v.scale, v.shift, v.mean, v.variance, d,
                                 joined ? v.d_a : NULL, v.scratch, d, v.d_scale, v.d_shift);
         for (size_t c = 0; c < v.s.c; c++) {
@@ -176,8 +175,7 @@ Test(batchnorm, padding_channels_stay_zero)
 {
     arrays v = make((moda_map_shape){3, 20, 9, 16, MODA_F32}, 7);
     const moda_batchnorm b = {.map = v.s, .eps = 1e-5f, .relu = true};
-    moda_batchnorm_statistics(&b, v.x, v.scratch, v.mean, v.variance);
-    moda_batchnorm_forward(&b, v.x, v.scale, v.shift, v.mean, v.variance, v.scratch, v.y, v.a);
+    moda_batchnorm_train(&b, v.x, v.scale, v.shift, v.scratch, v.mean, v.variance, v.y, v.a);
     moda_batchnorm_backward(&b, v.x, v.scale, v.shift, v.mean, v.variance, v.d, v.d_a, v.scratch,
                             v.d, v.d_scale, v.d_shift);
     for (size_t c = v.s.c; c < v.channels; c++) {
@@ -197,8 +195,7 @@ Test(batchnorm, nan_is_not_hidden_by_relu)
     arrays v = make((moda_map_shape){2, 16, 32, 16, MODA_F32}, 8);
     const moda_batchnorm b = {.map = v.s, .eps = 1e-5f, .relu = true};
     v.x[at(v.s, 1, 3, 5)] = NAN;
-    moda_batchnorm_statistics(&b, v.x, v.scratch, v.mean, v.variance);
-    moda_batchnorm_forward(&b, v.x, v.scale, v.shift, v.mean, v.variance, v.scratch, v.y, v.a);
+    moda_batchnorm_train(&b, v.x, v.scale, v.shift, v.scratch, v.mean, v.variance, v.y, v.a);
     cr_assert(isnan(v.y[at(v.s, 0, 3, 0)]), "its channel's mean is not a number, so is its output");
     cr_assert(not(isnan(v.y[at(v.s, 0, 4, 0)])), "other channels are as they were");
     release(&v);
@@ -211,8 +208,7 @@ Test(batchnorm, same_bits_for_any_thread_count)
         arrays v = make((moda_map_shape){13, 37, 49, 16, MODA_F32}, 9);
         const moda_batchnorm b = {.map = v.s, .eps = 1e-5f, .relu = true};
         omp_set_num_threads(threads);
-        moda_batchnorm_statistics(&b, v.x, v.scratch, v.mean, v.variance);
-        moda_batchnorm_forward(&b, v.x, v.scale, v.shift, v.mean, v.variance, v.scratch, v.y, v.a);
+        moda_batchnorm_train(&b, v.x, v.scale, v.shift, v.scratch, v.mean, v.variance, v.y, v.a);
         moda_batchnorm_backward(&b, v.x, v.scale, v.shift, v.mean, v.variance, v.d, v.d_a,
                                 v.scratch, v.d, v.d_scale, v.d_shift);
         if (threads == 1) {
@@ -277,12 +273,10 @@ Test(batchnorm, types_differ_by_rounding_alone)
         float *a = zeros(v.s.n * v.s.c), *sums = zeros(4 * v.channels);
         float *mean = sums, *variance = mean + v.channels, *d_scale = variance + v.channels;
         float *d_shift = d_scale + v.channels;
-        moda_batchnorm_statistics(&wide, v.x, v.scratch, v.mean, v.variance);
-        moda_batchnorm_statistics(&b, x, v.scratch, mean, variance);
+        moda_batchnorm_train(&wide, v.x, v.scale, v.shift, v.scratch, v.mean, v.variance, v.y, v.a);
+        moda_batchnorm_train(&b, x, v.scale, v.shift, v.scratch, mean, variance, y, a);
         check_rounded("mean", k, MODA_F32, mean, v.mean, v.channels);
         check_rounded("variance", k, MODA_F32, variance, v.variance, v.channels);
-        moda_batchnorm_forward(&wide, v.x, v.scale, v.shift, mean, variance, v.scratch, v.y, v.a);
-        moda_batchnorm_forward(&b, x, v.scale, v.shift, mean, variance, v.scratch, y, a);
         check_rounded("y", k, y_type, y, v.y, v.floats);
         check_rounded("a", k, MODA_F32, a, v.a, v.s.n * v.s.c);
         moda_batchnorm_backward(&wide, v.x, v.scale, v.shift, mean, variance, v.d, v.d_a, v.scratch,
