@@ -45,6 +45,7 @@
 #include "engine/plan.h"
 #include "engine/profile.h"
 #include "engine/relu_pool.h"
+#include "engine/residual.h"
 #include "engine/run.h"
 #include "engine/safetensors.h"
 #include "engine/sgd.h"

@@ -22,19 +22,24 @@ static moda_batchnorm normalisation(const moda_step *step)
 
 enum { X, Y, SCALE, SHIFT, MEAN, VARIANCE, SCRATCH, RUNNING_MEAN, RUNNING_VARIANCE, ACTIVATION };
 
-static void run_training(const moda_step *step, void *const *at)
+void moda_batchnorm_track(moda_map_shape map, float momentum, const float *mean,
+                          const float *variance, float *running_mean, float *running_variance)
 {
-    const moda_batchnorm b = normalisation(step);
-    const double n = (double)b.map.n * (double)b.map.hw;
-    const float unbiased = n > 1 ? (float)(n / (n - 1)) : 1, momentum = step->momentum;
-    const float *mean = at[MEAN], *variance = at[VARIANCE];
-    float *running_mean = at[RUNNING_MEAN], *running_variance = at[RUNNING_VARIANCE];
-    moda_batchnorm_train(&b, at[X], at[SCALE], at[SHIFT], at[SCRATCH], at[MEAN], at[VARIANCE],
-                         at[Y], step->count > ACTIVATION ? at[ACTIVATION] : NULL);
-    for (size_t c = 0; c < b.map.c; c++) { /* as PyTorch: the unbiased variance is kept */
+    const double n = (double)map.n * (double)map.hw;
+    const float unbiased = n > 1 ? (float)(n / (n - 1)) : 1;
+    for (size_t c = 0; c < map.c; c++) { /* as PyTorch: the unbiased variance is kept */
         running_mean[c] += momentum * (mean[c] - running_mean[c]);
         running_variance[c] += momentum * (variance[c] * unbiased - running_variance[c]);
     }
+}
+
+static void run_training(const moda_step *step, void *const *at)
+{
+    const moda_batchnorm b = normalisation(step);
+    moda_batchnorm_train(&b, at[X], at[SCALE], at[SHIFT], at[SCRATCH], at[MEAN], at[VARIANCE],
+                         at[Y], step->count > ACTIVATION ? at[ACTIVATION] : NULL);
+    moda_batchnorm_track(b.map, step->momentum, at[MEAN], at[VARIANCE], at[RUNNING_MEAN],
+                         at[RUNNING_VARIANCE]);
 }
 
 static void run_evaluation(const moda_step *step, void *const *at)
@@ -66,8 +71,8 @@ out:
     return st;
 }
 
-static moda_status parameter(moda_executor *e, size_t layer, moda_parameter_role role,
-                             size_t *buffer)
+moda_status moda_batchnorm_values(moda_executor *e, size_t layer, moda_parameter_role role,
+                                  size_t *buffer)
 {
     moda_status st = MODA_OK;
     dnnl_memory_desc_t vector;
@@ -77,8 +82,8 @@ out:
     return st;
 }
 
-static moda_status gradient_buffer(moda_executor *e, size_t layer, moda_parameter_role role,
-                                   size_t *buffer)
+moda_status moda_batchnorm_gradient(moda_executor *e, size_t layer, moda_parameter_role role,
+                                    size_t *buffer)
 {
     moda_status st = MODA_OK;
     dnnl_memory_desc_t vector;
@@ -118,9 +123,7 @@ static size_t taken_along(const moda_executor *e, size_t layer)
                : MODA_NONE;
 }
 
-/* A layout as the kernels see it. Where they do not know it (nhwc), that is plain nchw, which *known
- * then says has to be made. */
-static moda_status kernel_map(const dnnl_memory_desc_t *layout, moda_map_shape *map, bool *known)
+moda_status moda_batchnorm_map(const dnnl_memory_desc_t *layout, moda_map_shape *map, bool *known)
 {
     moda_status st = MODA_OK;
     MODA_TRY(moda_layout_map(layout, map));
@@ -131,7 +134,7 @@ out:
     return st;
 }
 
-static moda_status take_input(moda_executor *e, size_t layer, moda_map_shape *map)
+moda_status moda_batchnorm_input(moda_executor *e, size_t layer, moda_map_shape *map)
 {
     moda_status st = MODA_OK;
     const size_t input = e->net->layers[layer].input[0];
@@ -139,11 +142,22 @@ static moda_status take_input(moda_executor *e, size_t layer, moda_map_shape *ma
     moda_layer_state *s = &e->states[layer];
     bool known;
     s->source_layout = in->layout;
-    MODA_TRY(kernel_map(&in->layout, map, &known));
+    MODA_TRY(moda_batchnorm_map(&in->layout, map, &known));
     if (!known)
         MODA_TRY(moda_layout_4d(e->options.batch, e->net->layers[input].shape, in->layout.data_type,
                                 dnnl_nchw, &s->source_layout));
     MODA_TRY(moda_in_layout(e, layer, in->buffer, &in->layout, &s->source_layout, &s->source));
+out:
+    return st;
+}
+
+moda_status moda_batchnorm_statistics_buffers(moda_executor *e, size_t layer, moda_map_shape map)
+{
+    moda_status st = MODA_OK;
+    moda_layer_state *s = &e->states[layer];
+    const size_t bytes = moda_batchnorm_channels(map) * sizeof(float);
+    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE, bytes, &s->mean));
+    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE, bytes, &s->variance));
 out:
     return st;
 }
@@ -157,19 +171,19 @@ moda_status moda_batchnorm_compile_forward(moda_executor *e, size_t layer)
     const size_t relu = moda_following_relu(e->net, layer);
     moda_map_shape map;
     size_t b[ACTIVATION + 1];
+    if (moda_residual_takes(e, layer)) goto out;
     s->fused = relu != MODA_NONE;
     if (s->fused) e->states[relu].fused = true;
-    MODA_TRY(take_input(e, layer, &map));
-    const size_t vector = moda_batchnorm_channels(map) * sizeof(float);
+    MODA_TRY(moda_batchnorm_input(e, layer, &map));
     out->layout = moda_layout_typed(&s->source_layout, s->type);
     b[X] = s->source;
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
                                  dnnl_memory_desc_get_size(&out->layout), &b[Y]));
     out->buffer = b[Y];
-    MODA_TRY(parameter(e, layer, MODA_WEIGHT, &b[SCALE]));
-    MODA_TRY(parameter(e, layer, MODA_BIAS, &b[SHIFT]));
-    MODA_TRY(parameter(e, layer, MODA_RUNNING_MEAN, &b[RUNNING_MEAN]));
-    MODA_TRY(parameter(e, layer, MODA_RUNNING_VAR, &b[RUNNING_VARIANCE]));
+    MODA_TRY(moda_batchnorm_values(e, layer, MODA_WEIGHT, &b[SCALE]));
+    MODA_TRY(moda_batchnorm_values(e, layer, MODA_BIAS, &b[SHIFT]));
+    MODA_TRY(moda_batchnorm_values(e, layer, MODA_RUNNING_MEAN, &b[RUNNING_MEAN]));
+    MODA_TRY(moda_batchnorm_values(e, layer, MODA_RUNNING_VAR, &b[RUNNING_VARIANCE]));
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
                                  moda_batchnorm_scratch(map) * sizeof(float), &b[SCRATCH]));
     if (!training) {
@@ -177,9 +191,8 @@ moda_status moda_batchnorm_compile_forward(moda_executor *e, size_t layer)
         MODA_TRY(add_step(e, layer, run_evaluation, SCRATCH + 1, b, map));
         goto out;
     }
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE, vector, &b[MEAN]));
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE, vector, &b[VARIANCE]));
-    s->mean = b[MEAN], s->variance = b[VARIANCE];
+    MODA_TRY(moda_batchnorm_statistics_buffers(e, layer, map));
+    b[MEAN] = s->mean, b[VARIANCE] = s->variance;
     const size_t t = taken_along(e, layer);
     if (t != MODA_NONE) b[ACTIVATION] = e->activation[t];
     MODA_TRY(add_step(e, layer, run_training, ACTIVATION + (t != MODA_NONE), b, map));
@@ -196,16 +209,17 @@ moda_status moda_batchnorm_compile_backward(moda_executor *e, size_t layer)
     moda_map_shape map;
     size_t b[D_ACTIVATION + 1];
     bool known;
-    MODA_TRY(kernel_map(&s->source_layout, &map, &known));
+    if (moda_residual_takes(e, layer)) goto out;
+    MODA_TRY(moda_batchnorm_map(&s->source_layout, &map, &known));
     b[X] = s->source, b[D_Y] = b[D_X] = out->gradient;
     b[MEAN] = s->mean, b[VARIANCE] = s->variance;
     if (out->layout.data_type != s->source_layout.data_type) /* else in place */
         MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
                                      dnnl_memory_desc_get_size(&s->source_layout), &b[D_X]));
-    MODA_TRY(parameter(e, layer, MODA_WEIGHT, &b[SCALE]));
-    MODA_TRY(parameter(e, layer, MODA_BIAS, &b[SHIFT]));
-    MODA_TRY(gradient_buffer(e, layer, MODA_WEIGHT, &b[D_SCALE]));
-    MODA_TRY(gradient_buffer(e, layer, MODA_BIAS, &b[D_SHIFT]));
+    MODA_TRY(moda_batchnorm_values(e, layer, MODA_WEIGHT, &b[SCALE]));
+    MODA_TRY(moda_batchnorm_values(e, layer, MODA_BIAS, &b[SHIFT]));
+    MODA_TRY(moda_batchnorm_gradient(e, layer, MODA_WEIGHT, &b[D_SCALE]));
+    MODA_TRY(moda_batchnorm_gradient(e, layer, MODA_BIAS, &b[D_SHIFT]));
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
                                  moda_batchnorm_scratch(map) * sizeof(float), &b[SCRATCH]));
     if (t != MODA_NONE) b[D_ACTIVATION] = e->d_activation[t];

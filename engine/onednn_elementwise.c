@@ -50,8 +50,10 @@ moda_status moda_relu_compile_backward(moda_executor *e, size_t layer)
         MODA_TRY(
             moda_program_primitive(&e->program, e->weights->engine, l->name, desc, 3, arguments));
     }
-    if (!moda_gradient_unwanted(e, l->input[0]))
-        MODA_TRY(moda_gradient_done(e, l->input[0], &out->layout, out->gradient));
+    if (moda_gradient_unwanted(e, l->input[0])) goto out;
+    MODA_TRY(moda_gradient_done(e, l->input[0], &out->layout, out->gradient));
+    if (out->share != MODA_NONE)
+        MODA_TRY(moda_gradient_done(e, l->input[0], &out->layout, out->share));
 out:
     dnnl_primitive_desc_destroy(desc);
     return st;
@@ -67,6 +69,7 @@ moda_status moda_add_compile_forward(moda_executor *e, size_t layer)
     moda_value *out = &e->values[layer];
     dnnl_binary_desc_t d;
     size_t right;
+    if (moda_residual_joins(e, layer)) return moda_residual_compile_forward(e, layer);
     out->layout = a->layout;
     MODA_TRY(moda_in_layout(e, layer, b->buffer, &b->layout, &out->layout, &right));
     MODA_DNNL(dnnl_binary_desc_init(&d, dnnl_binary_add, &out->layout, &out->layout, &out->layout),
@@ -92,6 +95,7 @@ moda_status moda_add_compile_backward(moda_executor *e, size_t layer)
     const moda_value *out = &e->values[layer];
     const dnnl_memory_desc_t *right = &e->values[l->input[1]].layout;
     size_t copy;
+    if (moda_residual_joins(e, layer)) return moda_residual_compile_backward(e, layer);
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE, dnnl_memory_desc_get_size(right),
                                  &copy));
     MODA_TRY(moda_program_reorder(&e->program, e->weights, l->name, out->gradient, &out->layout,

@@ -86,7 +86,7 @@ out:
     return st;
 }
 
-/* A batch norm or a pool that does the ReLU in its own passes takes the activation vectors there. */
+/* A batch norm, an addition or a pool that does the ReLU in its own passes takes the activation vectors there. */
 static moda_status tracked_forward(moda_executor *e, size_t t)
 {
     moda_status st = MODA_OK;
@@ -247,7 +247,7 @@ moda_status moda_executor_create(moda_weights *weights, const moda_executor_opti
     MODA_ALLOC(e->states, n * sizeof *e->states);
     MODA_ALLOC(e->activation, e->net->tracked_count * sizeof *e->activation);
     MODA_ALLOC(e->d_activation, e->net->tracked_count * sizeof *e->d_activation);
-    for (size_t i = 0; i < n; i++) e->values[i].gradient = MODA_NONE;
+    for (size_t i = 0; i < n; i++) e->values[i].gradient = e->values[i].share = MODA_NONE;
     MODA_TRY(moda_types_choose(e));
     MODA_TRY(compile_forward(e));
     if (options->training) {
@@ -268,6 +268,7 @@ void moda_executor_destroy(moda_executor *e)
     for (size_t i = 0; e->states && i < e->net->layer_count; i++) {
         dnnl_primitive_desc_destroy(e->states[i].forward);
         free(e->states[i].inverse);
+        free(e->states[i].residual);
     }
     free(e->values);
     free(e->states);

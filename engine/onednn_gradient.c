@@ -24,6 +24,8 @@ moda_status moda_gradient_done(moda_executor *e, size_t layer, const dnnl_memory
     MODA_TRY(moda_in_layout(e, layer, buffer, written, &v->layout, &addend));
     if (v->gradient == MODA_NONE) {
         v->gradient = addend;
+    } else if (v->share == MODA_NONE && moda_residual_adds_shares(e, layer)) {
+        v->share = addend;
     } else { /* another consumer of this output was there before: add in place */
         const float ones[] = {1, 1};
         const dnnl_memory_desc_t layouts[] = {v->layout, v->layout};

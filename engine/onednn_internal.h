@@ -46,9 +46,10 @@ typedef struct moda_argument {
     const dnnl_memory_desc_t *layout;
 } moda_argument;
 
-enum { MODA_STEP_ARGUMENTS = 11 };
+enum { MODA_STEP_ARGUMENTS = 22 };
 
 typedef struct moda_step moda_step;
+typedef struct moda_residual_step moda_residual_step; /* onednn_residual.c */
 /* One of our kernels: at[i] is the memory of step->buffer[i]. */
 typedef void (*moda_step_kernel)(const moda_step *step, void *const *at);
 
@@ -69,6 +70,7 @@ struct moda_step {
     moda_narrow_conv narrow;
     float eps, momentum; /* batch norm */
     bool relu;
+    const moda_residual_step *residual; /* borrowed from states[] */
     /* for profiles */
     const char *what; /* "batch norm + ReLU"; NULL: what the layer is */
     moda_pass pass;   /* of a convolution */
@@ -146,6 +148,7 @@ typedef struct moda_value {
     dnnl_memory_desc_t layout; /* 4-D [n,c,h,w] */
     size_t buffer;
     size_t gradient; /* MODA_NONE until a consumer's backward has written it */
+    size_t share;    /* another consumer's share of it, still to be added; MODA_NONE: none */
 } moda_value;
 
 /* What a layer's backward needs from its forward. */
@@ -159,6 +162,7 @@ typedef struct moda_layer_state {
     bool fused;            /* applies the ReLU behind it; RELU: a neighbour does its work */
     bool pooled;           /* RELU: that neighbour is the maximum pool behind it */
     uint32_t *inverse;     /* SELECT: its list the other way round, for backward */
+    moda_residual_step *residual; /* ADD: if it does the work of the batch norms before it */
 } moda_layer_state;
 
 struct moda_executor {
@@ -192,6 +196,9 @@ moda_status moda_relu_compile_forward(moda_executor *e, size_t layer);
 moda_status moda_relu_compile_backward(moda_executor *e, size_t layer);
 moda_status moda_add_compile_forward(moda_executor *e, size_t layer);
 moda_status moda_add_compile_backward(moda_executor *e, size_t layer);
+/* An addition that does the work of batch norms before it, and of the ReLU behind it. */
+moda_status moda_residual_compile_forward(moda_executor *e, size_t layer);
+moda_status moda_residual_compile_backward(moda_executor *e, size_t layer);
 moda_status moda_select_compile_forward(moda_executor *e, size_t layer);
 moda_status moda_select_compile_backward(moda_executor *e, size_t layer);
 
@@ -199,6 +206,29 @@ moda_status moda_select_compile_backward(moda_executor *e, size_t layer);
 
 /* Whether the one reader of this ReLU is a pool that can do its work, too. */
 moda_status moda_relu_pool_follows(const moda_executor *e, size_t relu, bool *follows);
+
+/* In training, a batch norm that only an addition reads is left to that addition's passes. */
+bool moda_residual_takes(const moda_executor *e, size_t batchnorm);
+/* Whether the addition `layer` has such a batch norm before it. */
+bool moda_residual_joins(const moda_executor *e, size_t layer);
+/* Whether layer's backward adds up two shares of the gradient by its output itself. */
+bool moda_residual_adds_shares(const moda_executor *e, size_t layer);
+
+/* How batch norm's kernels see a layout. Where they do not know it (nhwc), that is plain nchw, which
+ * *known then says has to be made. */
+moda_status moda_batchnorm_map(const dnnl_memory_desc_t *layout, moda_map_shape *map, bool *known);
+/* states[layer].source: the input in a layout that the kernels know. */
+moda_status moda_batchnorm_input(moda_executor *e, size_t layer, moda_map_shape *map);
+/* Buffers of a per-channel parameter's values, and of its gradient. */
+moda_status moda_batchnorm_values(moda_executor *e, size_t layer, moda_parameter_role role,
+                                  size_t *buffer);
+moda_status moda_batchnorm_gradient(moda_executor *e, size_t layer, moda_parameter_role role,
+                                    size_t *buffer);
+/* New buffers for states[layer].mean and .variance. */
+moda_status moda_batchnorm_statistics_buffers(moda_executor *e, size_t layer, moda_map_shape map);
+/* The running statistics take in those of a batch of map's size. */
+void moda_batchnorm_track(moda_map_shape map, float momentum, const float *mean,
+                          const float *variance, float *running_mean, float *running_variance);
 
 /* The first implementation that oneDNN has for an operation. what: for the message. */
 moda_status moda_primitive_desc(const moda_executor *e, size_t layer, const_dnnl_op_desc_t op,

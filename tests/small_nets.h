@@ -123,6 +123,32 @@ static const small_case small_cases[] = {
      "[conv];name=e;outputs=24;kernel=3;padding=1;bias=no;[batchnorm];name=en;"
      "[conv];name=f;outputs=24;kernel=1;stride=2;bias=no;from=sr;[batchnorm];name=fn;"
      "[add];from=en,fn;[relu];[avgpool];kernel=global;" SMALL_END},
+    {"a block end without ReLU, read by three", "3 6 6",
+     "[conv];name=a;outputs=20;kernel=3;padding=1;[relu];name=r;[conv];name=b;outputs=20;kernel=1;"
+     "bias=no;[batchnorm];name=bn;[add];name=s;from=r,bn;[conv];name=c;outputs=20;kernel=1;from=s;"
+     "[relu];name=cr;[avgpool];name=p;kernel=3;stride=1;padding=1;from=s;[add];name=t;from=cr,p;"
+     "[add];name=u;from=s,t;[relu];" SMALL_END},
+    {"a block end whose ReLU three read", "3 6 6",
+     "[conv];name=a;outputs=20;kernel=3;padding=1;[relu];name=r;[conv];name=b;outputs=20;kernel=1;"
+     "bias=no;[batchnorm];name=bn;[add];from=bn,r;[relu];name=s;[conv];name=c;outputs=20;kernel=1;"
+     "[relu];name=cr;[avgpool];name=p;kernel=3;stride=1;padding=1;from=s;[add];name=t;from=cr,p;"
+     "[add];name=u;from=s,t;[relu];" SMALL_END},
+    {"block ends whose sum and ReLU are read", "3 7 5",
+     "[conv];name=a;outputs=9;kernel=3;bias=no;[batchnorm];name=an;[conv];name=b;outputs=9;kernel=3"
+     ";bias=no;from=input;[batchnorm];name=bn;[add];name=s;from=an,bn;[relu];name=r;[conv];name=c;"
+     "outputs=9;kernel=1;bias=no;from=r;[batchnorm];name=cn;[add];name=t;from=s,cn;[relu]"
+     ";" SMALL_END},
+    {"block ends of 1x1 maps", "17 1 1",
+     "[conv];name=a;outputs=19;kernel=1;[relu];name=r;[conv];name=b;outputs=19;kernel=1;bias=no;"
+     "[batchnorm];name=bn;[add];from=bn,r;[relu];" SMALL_END},
+    {"block ends at the input and at a pool", "6 6 6",
+     "[batchnorm];name=n;[conv];name=a;outputs=6;kernel=3;padding=1;bias=no;from=input;[batchnorm];"
+     "name=an;[add];name=s;from=an,n;[relu];name=r;[conv];name=b;outputs=6;kernel=3;padding=1;"
+     "bias=no;[batchnorm];name=bn;[add];name=t;from=input,bn;[relu];[maxpool];kernel=2;" SMALL_END},
+    {"a block end gives the logits", "6 1 1",
+     "[linear];name=a;outputs=4;bias=no;[batchnorm];name=an;[linear];name=b;outputs=4;bias=no;from="
+     "input;"
+     "[batchnorm];name=bn;[add];from=an,bn"},
     {"depthwise blocks with batch norm", "3 9 9",
      "[conv];name=a;outputs=18;kernel=3;padding=1;bias=no;[batchnorm];name=an;[relu];"
      "[conv];name=b;outputs=18;kernel=3;groups=depthwise;stride=2;padding=1;bias=no;"
