@@ -92,18 +92,36 @@ out:
     return st;
 }
 
+/* Scratch of Winograd's for a layer of many channels can be larger than all of the layer's maps, and
+ * backward begins there, when every activation of the network is still needed. The gradient by such
+ * weights is therefore computed at the end: two maps stay for it, the scratch gets memory that is free
+ * by then. */
+static bool can_wait(const moda_executor *e, size_t layer, const_dnnl_primitive_desc_t desc)
+{
+    enum { TIMES_THE_MAPS = 4 };
+    const dnnl_memory_desc_t *scratch =
+        dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
+    const size_t maps = dnnl_memory_desc_get_size(&e->states[layer].source_layout) +
+                        dnnl_memory_desc_get_size(&e->values[layer].layout);
+    return scratch && dnnl_memory_desc_get_size(scratch) > TIMES_THE_MAPS * maps;
+}
+
 static moda_status backward_weights(moda_executor *e, size_t layer, const moda_conv *c)
 {
     moda_status st = MODA_OK;
     const moda_layer *l = &e->net->layers[layer];
     const moda_value *out = &e->values[layer];
-    const moda_layer_state *s = &e->states[layer];
+    moda_layer_state *s = &e->states[layer];
     dnnl_primitive_desc_t desc = NULL;
     size_t src, d_out, d_weights, d_bias = 0;
     bool done;
     MODA_TRY(moda_narrow_compile_backward_weights(e, layer, c, &done));
     if (done) goto out;
     MODA_TRY(moda_conv_choose(e, layer, c, MODA_CONV_BACKWARD_WEIGHTS, s->forward, &desc));
+    if (!s->postponed && can_wait(e, layer, desc)) {
+        s->postponed = true;
+        goto out;
+    }
     const dnnl_memory_desc_t src_want = *dnnl_primitive_desc_query_md(desc, dnnl_query_src_md, 0);
     const dnnl_memory_desc_t out_want =
         *dnnl_primitive_desc_query_md(desc, dnnl_query_diff_dst_md, 0);
@@ -164,6 +182,19 @@ moda_status moda_conv_compile_backward(moda_executor *e, size_t layer)
     MODA_TRY(backward_weights(e, layer, &c));
     if (!moda_gradient_unwanted(e, e->net->layers[layer].input[0]))
         MODA_TRY(backward_data(e, layer, &c));
+out:
+    return st;
+}
+
+moda_status moda_conv_compile_postponed(moda_executor *e)
+{
+    moda_status st = MODA_OK;
+    moda_conv c;
+    for (size_t i = e->net->layer_count - 1; i > 0; i--) {
+        if (!e->states[i].postponed) continue;
+        MODA_TRY(moda_conv_describe(e, i, e->states[i].type, &c));
+        MODA_TRY(backward_weights(e, i, &c));
+    }
 out:
     return st;
 }

@@ -86,7 +86,7 @@ out:
     return st;
 }
 
-/* A batch norm, an addition or a pool that does the ReLU in its own passes takes the activation vectors there. */
+/* What does the ReLU in its own passes, a batch norm, an addition or a pool, takes the vectors there. */
 static moda_status tracked_forward(moda_executor *e, size_t t)
 {
     moda_status st = MODA_OK;
@@ -186,6 +186,7 @@ static moda_status compile_backward(moda_executor *e)
         if (t && e->net->tracked[t - 1] == i) MODA_TRY(tracked_backward(e, --t));
         MODA_TRY(compilers[e->net->layers[i].kind].backward(e, i));
     }
+    MODA_TRY(moda_conv_compile_postponed(e));
 out:
     return st;
 }

@@ -161,6 +161,7 @@ typedef struct moda_layer_state {
     size_t mean, variance; /* BATCHNORM: of the batch */
     bool fused;            /* applies the ReLU behind it; RELU: a neighbour does its work */
     bool pooled;           /* RELU: that neighbour is the maximum pool behind it */
+    bool postponed;        /* CONV: the gradient by its weights is computed after all others */
     uint32_t *inverse;     /* SELECT: its list the other way round, for backward */
     moda_residual_step *residual; /* ADD: if it does the work of the batch norms before it */
 } moda_layer_state;
@@ -183,6 +184,8 @@ struct moda_executor {
  * append the backward steps, given values[layer].gradient. */
 moda_status moda_conv_compile_forward(moda_executor *e, size_t layer);
 moda_status moda_conv_compile_backward(moda_executor *e, size_t layer);
+/* Appends what convolutions left for the end of backward. */
+moda_status moda_conv_compile_postponed(moda_executor *e);
 moda_status moda_linear_compile_forward(moda_executor *e, size_t layer);
 moda_status moda_linear_compile_backward(moda_executor *e, size_t layer);
 moda_status moda_batchnorm_compile_forward(moda_executor *e, size_t layer);
