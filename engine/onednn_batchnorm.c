@@ -229,3 +229,29 @@ moda_status moda_batchnorm_compile_backward(moda_executor *e, size_t layer)
 out:
     return st;
 }
+
+moda_status moda_batchnorm_again(moda_executor *e, size_t layer, size_t *again)
+{
+    moda_status st = MODA_OK;
+    const size_t norm = e->net->layers[layer].input[0];
+    const moda_layer_state *s = &e->states[norm];
+    moda_map_shape map;
+    size_t b[SCRATCH + 1];
+    bool known;
+    *again = MODA_NONE;
+    if (e->net->layers[layer].kind != MODA_LAYER_RELU || !e->states[layer].fused ||
+        e->net->layers[norm].kind != MODA_LAYER_BATCHNORM || !s->fused)
+        goto out;
+    MODA_TRY(moda_batchnorm_map(&s->source_layout, &map, &known));
+    b[X] = s->source, b[MEAN] = s->mean, b[VARIANCE] = s->variance;
+    MODA_TRY(moda_batchnorm_values(e, norm, MODA_WEIGHT, &b[SCALE]));
+    MODA_TRY(moda_batchnorm_values(e, norm, MODA_BIAS, &b[SHIFT]));
+    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
+                                 dnnl_memory_desc_get_size(&e->values[layer].layout), &b[Y]));
+    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
+                                 moda_batchnorm_scratch(map) * sizeof(float), &b[SCRATCH]));
+    MODA_TRY(add_step(e, norm, run_evaluation, SCRATCH + 1, b, map));
+    *again = b[Y];
+out:
+    return st;
+}

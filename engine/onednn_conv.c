@@ -106,6 +106,26 @@ static bool can_wait(const moda_executor *e, size_t layer, const_dnnl_primitive_
     return scratch && dnnl_memory_desc_get_size(scratch) > TIMES_THE_MAPS * maps;
 }
 
+/* The input for the gradient by the weights. If a batch norm with ReLU made it for this convolution alone, it
+ * is made again: half of the memory of such a pair then lives no longer than forward. That costs two
+ * passes over the map, which only a convolution of much arithmetic hides. */
+static moda_status input_again(moda_executor *e, size_t layer, size_t *source)
+{
+    moda_status st = MODA_OK;
+    enum { MUCH = 512 }; /* multiply-adds per element of the input */
+    const moda_layer *l = &e->net->layers[layer];
+    const moda_shape in = e->net->layers[l->input[0]].shape;
+    const uint64_t elements = (uint64_t)in.c * in.h * in.w;
+    size_t again = MODA_NONE;
+    *source = e->states[layer].source;
+    if (moda_net_consumers(e->net, l->input[0]) == 1 && *source == e->values[l->input[0]].buffer &&
+        moda_layer_flops(e->net, layer) >= MUCH * elements)
+        MODA_TRY(moda_batchnorm_again(e, l->input[0], &again));
+    if (again != MODA_NONE) *source = again;
+out:
+    return st;
+}
+
 static moda_status backward_weights(moda_executor *e, size_t layer, const moda_conv *c)
 {
     moda_status st = MODA_OK;
@@ -127,7 +147,8 @@ static moda_status backward_weights(moda_executor *e, size_t layer, const moda_c
         *dnnl_primitive_desc_query_md(desc, dnnl_query_diff_dst_md, 0);
     const dnnl_memory_desc_t written =
         *dnnl_primitive_desc_query_md(desc, dnnl_query_diff_weights_md, 0);
-    MODA_TRY(moda_in_layout(e, layer, s->source, &s->source_layout, &src_want, &src));
+    MODA_TRY(input_again(e, layer, &src));
+    MODA_TRY(moda_in_layout(e, layer, src, &s->source_layout, &src_want, &src));
     MODA_TRY(moda_in_layout(e, layer, out->gradient, &out->layout, &out_want, &d_out));
     MODA_TRY(moda_parameter_gradient(e, c->weight, &written, &d_weights));
     if (c->has_bias) MODA_TRY(moda_parameter_gradient(e, c->bias_parameter, &c->bias, &d_bias));

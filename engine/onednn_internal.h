@@ -229,6 +229,9 @@ moda_status moda_batchnorm_gradient(moda_executor *e, size_t layer, moda_paramet
                                     size_t *buffer);
 /* New buffers for states[layer].mean and .variance. */
 moda_status moda_batchnorm_statistics_buffers(moda_executor *e, size_t layer, moda_map_shape map);
+/* If layer is the ReLU of a batch norm that alone made it: appends what makes its values once more in a new
+ * buffer, of which `layer`'s own is then free from forward on. Else *again is MODA_NONE. */
+moda_status moda_batchnorm_again(moda_executor *e, size_t layer, size_t *again);
 /* The running statistics take in those of a batch of map's size. */
 void moda_batchnorm_track(moda_map_shape map, float momentum, const float *mean,
                           const float *variance, float *running_mean, float *running_variance);

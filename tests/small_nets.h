@@ -74,6 +74,10 @@ static const small_case small_cases[] = {
      "[conv];name=a;outputs=17;kernel=3;bias=no;[batchnorm];name=n;[relu];"
      "[conv];name=b;outputs=32;kernel=3;bias=no;[batchnorm];name=m;eps=0.01;momentum=0.3;[relu]"
      ";" SMALL_END},
+    {"batch norm with ReLU, made again for a wide convolution", "3 6 6",
+     "[conv];name=a;outputs=18;kernel=3;bias=no;[batchnorm];name=n;[relu];"
+     "[conv];name=b;outputs=64;kernel=3;padding=1;bias=no;[batchnorm];name=m;[relu];[avgpool];"
+     "kernel=global;" SMALL_END},
     {"batch norm without ReLU", "3 6 5",
      "[conv];name=a;outputs=17;kernel=3;bias=no;[batchnorm];name=n;[conv];name=b;outputs=8;kernel="
      "1;"

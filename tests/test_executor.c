@@ -328,6 +328,24 @@ Test(executor, buffers_share_memory)
     }
 }
 
+/* What a training step of ResNet-18 keeps: about 440 MiB of maps, and the scratch of one layer. */
+Test(executor, activations_that_can_be_made_again_are_not_kept)
+{
+    const moda_executor_options o = {.batch = 128, .training = true, .modular = true};
+    moda_net *net = NULL;
+    moda_weights *w = NULL;
+    moda_executor *e = NULL;
+    must(moda_net_open("resnet18", (moda_net_defaults){{3, 32, 32}, 10}, &net));
+    must(moda_weights_create(net, &w));
+    must(moda_executor_create(w, &o, &e));
+    const double mib = (double)moda_executor_bytes(e) / (1 << 20);
+    cr_assert(ge(dbl, mib, 300), "less than the convolutions' outputs");
+    cr_assert(le(dbl, mib, 600), "%.1f MiB", mib);
+    moda_executor_destroy(e);
+    moda_weights_destroy(w);
+    moda_net_destroy(net);
+}
+
 Test(executor, a_batch_of_nothing_is_refused)
 {
     moda_model *m = small_model(input, body, 3);
