@@ -18,6 +18,9 @@
 
 #include "numa/cpu.h"
 #include "numa/memory.h"
+#include "numa/pages.h"
+#include "numa/placement.h"
+#include "numa/replicas.h"
 #include "numa/team.h"
 #include "numa/threads.h"
 #include "numa/topology.h"
@@ -42,6 +45,7 @@
 #include "engine/narrow_conv.h"
 #include "engine/net.h"
 #include "engine/peak.h"
+#include "engine/places.h"
 #include "engine/plan.h"
 #include "engine/profile.h"
 #include "engine/relu_pool.h"

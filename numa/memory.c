@@ -2,13 +2,19 @@
 #include "numa/memory.h"
 #include <stdint.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum { HUGE_PAGE = 2 << 20 };
+
+size_t moda_page_bytes(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
 
 /* Whole huge pages for large blocks, whole pages for others. */
 static size_t mapped_size(size_t bytes)
 {
-    const size_t unit = bytes >= 2 * (size_t)HUGE_PAGE ? HUGE_PAGE : 4096;
+    const size_t unit = bytes >= 2 * (size_t)HUGE_PAGE ? HUGE_PAGE : moda_page_bytes();
     return bytes ? (bytes + unit - 1) / unit * unit : unit;
 }
 
@@ -31,6 +37,23 @@ moda_status moda_memory_create(size_t bytes, const char *what, void **block)
     }
     *block = p;
 out:
+    return st;
+}
+
+moda_status moda_memory_create_placed(size_t bytes, moda_policy policy, const char *what,
+                                      void **block)
+{
+    moda_status st = MODA_OK;
+    const moda_placement placement = moda_placement_current();
+    size_t *home = NULL;
+    *block = NULL;
+    MODA_ALLOC(home, (placement.team->nodes + 1) * sizeof *home);
+    MODA_TRY(moda_memory_create(bytes, what, block));
+    moda_placement_spread(&placement, policy, bytes, home);
+    moda_placement_room(&placement, home, what);
+    moda_place(&placement, *block, bytes, policy);
+out:
+    free(home);
     return st;
 }
 
