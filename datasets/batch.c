@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "datasets/crop_internal.h"
 #include "datasets/reader_internal.h"
+#include "numa/replicas.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,7 +178,8 @@ static void fill_cut(const moda_batches *b, uint32_t image, size_t i, float *out
     const moda_images *images = b->images;
     const moda_rng rng = moda_rng_make(b->options.seed, MODA_RNG_AUGMENT, (uint32_t)b->epoch);
     const uint64_t first = (uint64_t)image * (MODA_BOX_DRAWS + 1);
-    const moda_own_image from = moda_images_at(images, image);
+    moda_own_image from = moda_images_at(images, image);
+    from.pixels += moda_replicas_shift(images->replicas);
     const moda_box box = b->options.crop_resized
                              ? moda_box_random(rng, first, from.height, from.width)
                              : moda_box_middle(from.height, from.width, images->height);
@@ -185,25 +187,35 @@ static void fill_cut(const moda_batches *b, uint32_t image, size_t i, float *out
     moda_cut(b->cutters, i, &from, images->channels, box, flip, b->value, out);
 }
 
-size_t moda_batches_fill(const moda_batches *b, size_t step, float *x, uint32_t *labels)
+/* Image i of the step that begins at `first` in the order. */
+static void fill_image(const moda_batches *b, size_t first, size_t i, float *x, uint32_t *labels)
 {
     const moda_images *images = b->images;
     const size_t channels = images->channels, area = images->height * images->width;
+    const uint32_t image = b->order[first + i];
+    const augmentation a = draw_augmentation(b, image);
+    labels[i] = images->labels[image];
+    if (b->cutters) {
+        fill_cut(b, image, i, x + i * channels * area);
+        return;
+    }
+    const uint8_t *pixels = images->pixels + moda_replicas_shift(images->replicas);
+    for (size_t c = 0; c < channels; c++)
+        fill_plane(images->height, images->width, pixels + (image * channels + c) * area,
+                   b->value[c], a, x + (i * channels + c) * area);
+}
+
+/* On several nodes every thread fills the part of x that lies on its own. */
+size_t moda_batches_fill(const moda_batches *b, size_t step, float *x, uint32_t *labels)
+{
     size_t first = 0;
     const size_t count = step_range(b, step, &first);
+    if (moda_placement_current().team->nodes > 1) {
+#pragma omp parallel for schedule(static)
+        for (size_t i = 0; i < count; i++) fill_image(b, first, i, x, labels);
+    } else {
 #pragma omp parallel for schedule(dynamic, 4)
-    for (size_t i = 0; i < count; i++) {
-        const uint32_t image = b->order[first + i];
-        const augmentation a = draw_augmentation(b, image);
-        labels[i] = images->labels[image];
-        if (b->cutters) {
-            fill_cut(b, image, i, x + i * channels * area);
-            continue;
-        }
-        for (size_t c = 0; c < channels; c++)
-            fill_plane(images->height, images->width,
-                       images->pixels + (image * channels + c) * area, b->value[c], a,
-                       x + (i * channels + c) * area);
+        for (size_t i = 0; i < count; i++) fill_image(b, first, i, x, labels);
     }
     return count;
 }

@@ -190,6 +190,9 @@ moda_status moda_dataset_open(const char *spec, const moda_dataset_options *opti
     share_shape(&d->test, &d->train);
     MODA_TRY(normalise(s, o, d));
     MODA_TRY(moda_dataset_select(d, spec, o));
+    const moda_placement placement = moda_placement_current();
+    MODA_TRY(moda_images_replicate(&d->train, &placement));
+    MODA_TRY(moda_images_replicate(&d->test, &placement));
     *dataset = d, d = NULL; /* handed over */
 out:
     moda_dataset_destroy(d);

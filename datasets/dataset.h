@@ -37,6 +37,9 @@ typedef struct moda_images {
     uint8_t *pixels;     /* [n,c,h,w]; NULL with own */
     moda_own_image *own; /* [n]; NULL: all have one size */
     uint32_t *labels;    /* [n], each < the data set's classes */
+    /* NULL: the pixels exist once; else they are the first of copies, one per NUMA node, of which
+     * batches read the thread's own. Whoever puts other pixels into a struct clears it. */
+    struct moda_replicas *replicas;
 } moda_images;
 
 typedef struct moda_dataset {

@@ -1,5 +1,6 @@
 /* datasets/images.c - memory, padding and statistics of labelled images. */
 #include "datasets/reader_internal.h"
+#include "numa/replicas.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,9 +56,11 @@ out:
 void moda_images_free(moda_images *images)
 {
     if (!images) return;
-    for (size_t i = 0; images->own && i < images->n; i++) free(images->own[i].pixels);
+    const bool whole = images->replicas != NULL; /* the pixels are in there */
+    for (size_t i = 0; !whole && images->own && i < images->n; i++) free(images->own[i].pixels);
+    if (!whole) free(images->pixels);
     free(images->own);
-    free(images->pixels);
+    moda_replicas_destroy(images->replicas);
     free(images->labels);
     memset(images, 0, sizeof *images);
 }

@@ -4,6 +4,7 @@
 #define MODA_DATASETS_READER_INTERNAL_H
 
 #include "datasets/dataset.h"
+#include "numa/placement.h"
 
 /* A reader takes what stands behind the colon of the SPEC and fills classes, class_names, train and
  * test of a zeroed data set. What it had filled before a failure is freed by the caller. Directory
@@ -20,6 +21,10 @@ moda_reader moda_synthetic_read;                      /* synthetic.c */
 MODA_MUST_USE moda_status moda_images_alloc(moda_images *images, size_t n, size_t channels,
                                             size_t height, size_t width);
 void moda_images_free(moda_images *images); /* and zeroes the struct */
+/* Gives every node of the team a copy of the pixels, where that is worth while; see
+ * numa/replicas.h. */
+MODA_MUST_USE moda_status moda_images_replicate(moda_images *images,
+                                                const moda_placement *placement);
 /* n images without pixels, each to get a picture of its own in images->own. Fails: MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_images_alloc_own(moda_images *images, size_t n, size_t channels,
                                                 size_t height, size_t width);

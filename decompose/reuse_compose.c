@@ -72,7 +72,7 @@ static moda_status load_images(machine *m, const moda_reuse_part *part)
     moda_batch_options options = {.batch_size = part->count};
     moda_batches *batches = NULL;
     uint32_t *labels = NULL;
-    some.n = part->count, some.pixels = NULL, some.labels = NULL;
+    some.n = part->count, some.pixels = NULL, some.labels = NULL, some.replicas = NULL;
     MODA_ALLOC(some.pixels, part->count * stride);
     MODA_ALLOC(some.labels, part->count * sizeof *some.labels);
     MODA_ALLOC(labels, part->count * sizeof *labels);

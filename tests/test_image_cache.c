@@ -188,7 +188,7 @@ Test(image_cache, reading_counts_as_use)
 Test(image_cache, what_is_above_the_limit_is_not_kept)
 {
     static uint8_t pixels[2 * 3 * 16 * 16];
-    moda_images images = {2, 3, 16, 16, pixels, NULL, NULL};
+    moda_images images = {.n = 2, .channels = 3, .height = 16, .width = 16, .pixels = pixels};
     char *paths[] = {(char *)scratch("p/a"), (char *)scratch("p/b")};
     moda_image_cache cache;
     moda_image_key key;
