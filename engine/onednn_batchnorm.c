@@ -177,8 +177,8 @@ moda_status moda_batchnorm_compile_forward(moda_executor *e, size_t layer)
     MODA_TRY(moda_batchnorm_input(e, layer, &map));
     out->layout = moda_layout_typed(&s->source_layout, s->type);
     b[X] = s->source;
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(&out->layout), &b[Y]));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(&out->layout), &b[Y]));
     out->buffer = b[Y];
     MODA_TRY(moda_batchnorm_values(e, layer, MODA_WEIGHT, &b[SCALE]));
     MODA_TRY(moda_batchnorm_values(e, layer, MODA_BIAS, &b[SHIFT]));
@@ -214,8 +214,8 @@ moda_status moda_batchnorm_compile_backward(moda_executor *e, size_t layer)
     b[X] = s->source, b[D_Y] = b[D_X] = out->gradient;
     b[MEAN] = s->mean, b[VARIANCE] = s->variance;
     if (out->layout.data_type != s->source_layout.data_type) /* else in place */
-        MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                     dnnl_memory_desc_get_size(&s->source_layout), &b[D_X]));
+        MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                      dnnl_memory_desc_get_size(&s->source_layout), &b[D_X]));
     MODA_TRY(moda_batchnorm_values(e, layer, MODA_WEIGHT, &b[SCALE]));
     MODA_TRY(moda_batchnorm_values(e, layer, MODA_BIAS, &b[SHIFT]));
     MODA_TRY(moda_batchnorm_gradient(e, layer, MODA_WEIGHT, &b[D_SCALE]));

@@ -80,8 +80,8 @@ moda_status moda_conv_compile_forward(moda_executor *e, size_t layer)
     MODA_TRY(moda_in_layout(e, layer, in->buffer, &in->layout, &s->source_layout, &s->source));
     MODA_TRY(moda_parameter_values(e, c.weight, &want, &weights));
     if (c.has_bias) MODA_TRY(moda_parameter_values(e, c.bias_parameter, &c.bias, &bias));
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(&out->layout), &out->buffer));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(&out->layout), &out->buffer));
     const moda_argument arguments[] = {{DNNL_ARG_SRC, s->source, &s->source_layout},
                                        {DNNL_ARG_WEIGHTS, weights, &want},
                                        {DNNL_ARG_DST, out->buffer, &out->layout},
@@ -183,8 +183,8 @@ static moda_status backward_data(moda_executor *e, size_t layer, const moda_conv
         *dnnl_primitive_desc_query_md(desc, dnnl_query_diff_src_md, 0);
     MODA_TRY(moda_parameter_values(e, c->weight, &want, &weights));
     MODA_TRY(moda_in_layout(e, layer, out->gradient, &out->layout, &out_want, &d_out));
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(&written), &d_in));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(&written), &d_in));
     const moda_argument arguments[] = {{DNNL_ARG_DIFF_DST, d_out, &out_want},
                                        {DNNL_ARG_WEIGHTS, weights, &want},
                                        {DNNL_ARG_DIFF_SRC, d_in, &written}};

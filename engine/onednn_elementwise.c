@@ -18,8 +18,8 @@ moda_status moda_relu_compile_forward(moda_executor *e, size_t layer)
     if (s->fused) goto out;
     if (moda_net_consumers(e->net, l->input[0]) > 1 ||
         e->net->layers[l->input[0]].kind == MODA_LAYER_INPUT)
-        MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                     dnnl_memory_desc_get_size(&out->layout), &out->buffer));
+        MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                      dnnl_memory_desc_get_size(&out->layout), &out->buffer));
     MODA_DNNL(dnnl_eltwise_forward_desc_init(&d, dnnl_forward_training,
                                              dnnl_eltwise_relu_use_dst_for_bwd, &in->layout, 0, 0),
               "ReLU", l->name);
@@ -75,8 +75,8 @@ moda_status moda_add_compile_forward(moda_executor *e, size_t layer)
     MODA_DNNL(dnnl_binary_desc_init(&d, dnnl_binary_add, &out->layout, &out->layout, &out->layout),
               "addition", l->name);
     MODA_TRY(moda_primitive_desc(e, layer, &d, NULL, "addition", &e->states[layer].forward));
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(&out->layout), &out->buffer));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(&out->layout), &out->buffer));
     const moda_argument arguments[] = {{DNNL_ARG_SRC_0, a->buffer, &out->layout},
                                        {DNNL_ARG_SRC_1, right, &out->layout},
                                        {DNNL_ARG_DST, out->buffer, &out->layout}};
@@ -96,8 +96,8 @@ moda_status moda_add_compile_backward(moda_executor *e, size_t layer)
     const dnnl_memory_desc_t *right = &e->values[l->input[1]].layout;
     size_t copy;
     if (moda_residual_joins(e, layer)) return moda_residual_compile_backward(e, layer);
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE, dnnl_memory_desc_get_size(right),
-                                 &copy));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(right), &copy));
     MODA_TRY(moda_program_reorder(&e->program, e->weights, l->name, out->gradient, &out->layout,
                                   copy, right));
     if (!moda_gradient_unwanted(e, l->input[0]))

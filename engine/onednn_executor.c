@@ -1,14 +1,8 @@
-/* engine/onednn_executor.c - compiling a network to a program, and running it. */
+/* engine/onednn_executor.c - compiling a network to a program, and running it. Where its memory is:
+ * onednn_workspace.c. */
 #include "base/isa.h"
 #include "engine/onednn_internal.h"
-#include "numa/memory.h"
 #include <stdlib.h>
-#include <string.h>
-
-struct moda_workspace {
-    void *memory;
-    size_t bytes;
-};
 
 typedef struct layer_compiler {
     moda_status (*forward)(moda_executor *e, size_t layer);
@@ -79,8 +73,8 @@ static moda_status activation_buffers(moda_executor *e)
     for (size_t t = 0; e->options.modular && t < e->net->tracked_count; t++) {
         const moda_layer *l = &e->net->layers[e->net->tracked[t]];
         const size_t bytes = e->options.batch * l->shape.c * sizeof(float);
-        MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_OWN, bytes, &e->activation[t]));
-        MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_OWN, bytes, &e->d_activation[t]));
+        MODA_TRY(moda_program_samples(&e->program, MODA_HOME_OWN, bytes, &e->activation[t]));
+        MODA_TRY(moda_program_samples(&e->program, MODA_HOME_OWN, bytes, &e->d_activation[t]));
     }
 out:
     return st;
@@ -125,8 +119,8 @@ static moda_status compile_input(moda_executor *e)
     moda_value *v = &e->values[0];
     MODA_TRY(moda_layout_4d(e->options.batch, e->net->input, dnnl_f32,
                             outer_layout(e, e->net->input), &v->layout));
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_OWN, dnnl_memory_desc_get_size(&v->layout),
-                                 &v->buffer));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_OWN, dnnl_memory_desc_get_size(&v->layout),
+                                  &v->buffer));
     e->input = v->buffer;
 out:
     return st;
@@ -146,8 +140,8 @@ static moda_status compile_logits(moda_executor *e)
         e->program.buffers[v->buffer].home = MODA_HOME_OWN;
         goto out;
     }
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_OWN, dnnl_memory_desc_get_size(&plain),
-                                 &e->logits));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_OWN, dnnl_memory_desc_get_size(&plain),
+                                  &e->logits));
     MODA_TRY(moda_program_reorder(&e->program, e->weights, e->net->layers[last].name, v->buffer,
                                   &v->layout, e->logits, &plain));
 out:
@@ -178,8 +172,8 @@ static moda_status compile_backward(moda_executor *e)
     dnnl_memory_desc_t plain;
     MODA_TRY(
         moda_layout_4d(e->options.batch, e->net->layers[last].shape, dnnl_f32, dnnl_nchw, &plain));
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_OWN, dnnl_memory_desc_get_size(&plain),
-                                 &e->d_logits));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_OWN, dnnl_memory_desc_get_size(&plain),
+                                  &e->d_logits));
     MODA_TRY(moda_in_layout(e, last, e->d_logits, &plain, &e->values[last].layout,
                             &e->values[last].gradient));
     for (size_t i = last; i > 0; i--) {
@@ -194,16 +188,17 @@ out:
 static moda_status measure(moda_executor *e)
 {
     moda_status st = MODA_OK;
-    moda_plan_buffer *plan = NULL;
-    MODA_ALLOC(plan, e->program.buffer_count * sizeof *plan);
-    MODA_TRY(moda_program_plan(&e->program, plan, &e->planned));
+    const moda_placement placement = moda_placement_current();
+    moda_space space = {0};
+    MODA_TRY(moda_space_plan(&e, 1, &placement, &space));
+    e->planned = space.bytes;
     for (size_t i = 0; i < e->program.buffer_count; i++) {
         const moda_buffer *b = &e->program.buffers[i];
         if (b->home == MODA_HOME_WORKSPACE) e->bytes_unshared += b->bytes;
         if (b->home == MODA_HOME_OWN) e->own += b->bytes;
     }
 out:
-    free(plan);
+    moda_space_free(&space);
     return st;
 }
 
@@ -278,70 +273,7 @@ void moda_executor_destroy(moda_executor *e)
     free(e);
 }
 
-/* ---- memory ---- */
-
-/* Sets every buffer's address: in the workspace, in the weights, or fresh memory. */
-static moda_status bind(moda_executor *e, char *workspace)
-{
-    moda_status st = MODA_OK;
-    moda_plan_buffer *plan = NULL;
-    size_t bytes;
-    const moda_weights *w = e->weights;
-    MODA_ALLOC(plan, e->program.buffer_count * sizeof *plan);
-    MODA_TRY(moda_program_plan(&e->program, plan, &bytes));
-    for (size_t i = 0; i < e->program.buffer_count; i++) {
-        moda_buffer *b = &e->program.buffers[i];
-        const size_t whole =
-            (b->bytes + MODA_PLAN_ALIGNMENT) / MODA_PLAN_ALIGNMENT * MODA_PLAN_ALIGNMENT;
-        switch (b->home) {
-        case MODA_HOME_WORKSPACE: b->memory = workspace + plan[i].offset; break;
-        case MODA_HOME_VALUE: b->memory = w->values + w->offset[b->parameter]; break;
-        case MODA_HOME_GRADIENT: b->memory = w->gradients + w->offset[b->parameter]; break;
-        case MODA_HOME_OWN:
-            if (b->memory) break; /* bound before */
-            MODA_CHECK((b->memory = aligned_alloc(MODA_PLAN_ALIGNMENT, whole)) != NULL,
-                       MODA_ERR_NOMEM, "out of memory: %zu bytes", whole);
-            memset(b->memory, 0, whole);
-            break;
-        }
-    }
-    MODA_TRY(moda_program_bind(&e->program));
-out:
-    free(plan);
-    return st;
-}
-
-moda_status moda_workspace_create(moda_executor *const *executors, size_t count,
-                                  moda_workspace **workspace)
-{
-    moda_status st = MODA_OK;
-    moda_workspace *w = NULL;
-    *workspace = NULL;
-    MODA_ALLOC(w, sizeof *w);
-    for (size_t i = 0; i < count; i++)
-        if (executors[i]->planned > w->bytes) w->bytes = executors[i]->planned;
-    MODA_TRY(moda_memory_create(w->bytes, "activations and gradients", &w->memory));
-    for (size_t i = 0; i < count; i++) {
-        MODA_TRY(moda_weights_allocate(executors[i]->weights));
-        MODA_TRY(bind(executors[i], w->memory));
-    }
-    *workspace = w, w = NULL;
-out:
-    moda_workspace_destroy(w);
-    return st;
-}
-
-void moda_workspace_destroy(moda_workspace *w)
-{
-    if (!w) return;
-    moda_memory_destroy(w->memory, w->bytes);
-    free(w);
-}
-
-size_t moda_workspace_bytes(const moda_workspace *w)
-{
-    return w->bytes;
-}
+/* ---- what callers ask ---- */
 
 size_t moda_executor_own_bytes(const moda_executor *e)
 {

@@ -10,6 +10,7 @@
 #include "engine/executor.h"
 #include "engine/narrow_conv.h"
 #include "engine/plan.h"
+#include "numa/placement.h"
 #include <oneapi/dnnl/dnnl.h>
 
 #define MODA_NONE ((size_t)-1)
@@ -36,7 +37,9 @@ typedef struct moda_buffer {
     moda_home home;
     size_t bytes;
     size_t parameter; /* HOME_VALUE, HOME_GRADIENT */
+    bool sliced;      /* the samples are its outermost dimension */
     void *memory;     /* where it is, once bound */
+    bool placed;      /* HOME_OWN: by moda_memory_create_placed() */
 } moda_buffer;
 
 /* One argument of a primitive: which, on what buffer, in what layout. */
@@ -89,6 +92,9 @@ typedef struct moda_program {
 } moda_program;
 
 moda_status moda_program_buffer(moda_program *p, moda_home home, size_t bytes, size_t *buffer);
+/* Likewise, of something whose outermost dimension is the samples: maps and gradients by them in any
+ * layout, activation vectors, logits. On several nodes it is sliced. */
+moda_status moda_program_samples(moda_program *p, moda_home home, size_t bytes, size_t *buffer);
 /* Appends a primitive with its arguments and, if it wants one, a scratchpad. */
 moda_status moda_program_primitive(moda_program *p, dnnl_engine_t engine, const char *layer,
                                    const_dnnl_primitive_desc_t desc, size_t count,
@@ -100,14 +106,17 @@ moda_status moda_program_kernel(moda_program *p, const char *layer, moda_step_ke
 moda_status moda_program_reorder(moda_program *p, const moda_weights *w, const char *layer,
                                  size_t from, const dnnl_memory_desc_t *from_layout, size_t to,
                                  const dnnl_memory_desc_t *to_layout);
-/* Lifetimes and offsets of the workspace buffers. plan [buffer_count], the caller's. */
-moda_status moda_program_plan(const moda_program *p, moda_plan_buffer *plan, size_t *bytes);
+/* Sizes and lifetimes of the workspace buffers, bytes 0 for others. plan [buffer_count], the
+ * caller's. */
+void moda_program_lifetimes(const moda_program *p, moda_plan_buffer *plan);
 /* Tells every memory object where its buffer is; buffers[].memory is set by then. */
 moda_status moda_program_bind(moda_program *p);
 /* Runs steps [from,to); fresh_weights: also those that only prepare weights. */
 moda_status moda_program_run(const moda_program *p, dnnl_stream_t stream, size_t from, size_t to,
                              bool fresh_weights);
 void moda_program_free(moda_program *p);
+/* Frees the memory of a HOME_OWN buffer. */
+void moda_own_destroy(moda_buffer *b);
 
 /* ---- weights ---- */
 
@@ -127,6 +136,8 @@ struct moda_weights {
 
 /* Blocks are made when the first workspace is bound: all layouts are chosen by then. */
 moda_status moda_weights_allocate(moda_weights *w);
+/* offset, floats and trainable, when all layouts are chosen. */
+void moda_weights_measure(moda_weights *w);
 /* Index of a layer's parameter, MODA_NONE if it has none of that role. */
 size_t moda_weights_find(const moda_weights *w, size_t layer, moda_parameter_role role);
 
@@ -179,6 +190,23 @@ struct moda_executor {
     size_t bytes_unshared;             /* if no two buffers of the workspace shared memory */
     uint64_t seen_version;             /* of the weights at the last forward */
 };
+
+/* Where in one block the buffers of executors lie that take turns in it. */
+typedef struct moda_space {
+    size_t sliced, bytes; /* of the front, which is sliced by node; of all of it */
+    moda_plan_buffer
+        *plan; /* of all executors, one behind the other, as they count their buffers */
+    size_t count;
+} moda_space;
+
+/* On several nodes executors of the hungriest one's batch size share its sliced ranges. Others, for
+ * the last, smaller batch of an epoch, take bytes as they come: their pages lie on any node. On one
+ * node each has the densest plan. executors[i]->planned need not be known yet. */
+moda_status moda_space_plan(moda_executor *const *executors, size_t count,
+                            const moda_placement *placement, moda_space *space);
+void moda_space_free(moda_space *space);
+/* Adds to home[k] what the block will have on each node, as moda_placement_spread() does. */
+void moda_space_spread(const moda_space *space, const moda_placement *placement, size_t *home);
 
 /* Every layer kind has a pair of these: append the steps and set values[layer] and states[layer];
  * append the backward steps, given values[layer].gradient. */

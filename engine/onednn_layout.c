@@ -71,8 +71,8 @@ moda_status moda_in_layout(moda_executor *e, size_t layer, size_t buffer,
     moda_status st = MODA_OK;
     *result = buffer;
     if (dnnl_memory_desc_equal(have, want)) goto out;
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE, dnnl_memory_desc_get_size(want),
-                                 result));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE, dnnl_memory_desc_get_size(want),
+                                  result));
     MODA_TRY(moda_program_reorder(&e->program, e->weights, e->net->layers[layer].name, buffer, have,
                                   *result, want));
 out:

@@ -88,8 +88,8 @@ moda_status moda_linear_compile_forward(moda_executor *e, size_t layer)
     MODA_TRY(moda_parameter_values(e, x.weight, &want, &weights));
     if (x.has_bias) MODA_TRY(moda_parameter_values(e, x.bias_parameter, &x.bias, &bias));
     MODA_TRY(moda_layout_4d(e->options.batch, l->shape, s->type, dnnl_nchw, &out->layout));
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(&out->layout), &out->buffer));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(&out->layout), &out->buffer));
     const moda_argument arguments[] = {
         {DNNL_ARG_SRC, s->source, x.on_maps ? &s->source_layout : &x.src},
         {DNNL_ARG_WEIGHTS, weights, &want},
@@ -148,8 +148,8 @@ static moda_status backward_data(moda_executor *e, size_t layer, const linear *x
     const dnnl_memory_desc_t written =
         *dnnl_primitive_desc_query_md(desc, dnnl_query_diff_src_md, 0);
     MODA_TRY(moda_parameter_values(e, x->weight, &want, &weights));
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(&written), &d_in));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(&written), &d_in));
     const moda_argument arguments[] = {{DNNL_ARG_DIFF_DST, e->values[layer].gradient, &x->dst},
                                        {DNNL_ARG_WEIGHTS, weights, &want},
                                        {DNNL_ARG_DIFF_SRC, d_in, &written}};

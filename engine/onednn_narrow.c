@@ -125,8 +125,8 @@ moda_status moda_narrow_compile_forward(moda_executor *e, size_t layer, const mo
     MODA_TRY(moda_narrow_weights(&key, &weights));
     MODA_TRY(moda_parameter_values(e, c->weight, &weights, &w));
     if (c->has_bias) MODA_TRY(moda_parameter_values(e, c->bias_parameter, &c->bias, &bias));
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(&out->layout), &out->buffer));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(&out->layout), &out->buffer));
     MODA_TRY(moda_narrow_step(&e->program, l->name, MODA_CONV_FORWARD, &narrow,
                               (size_t[]){in->buffer, w, out->buffer}, bias));
 out:
@@ -171,8 +171,8 @@ moda_status moda_narrow_compile_backward_data(moda_executor *e, size_t layer, co
     if (!*done) goto out;
     MODA_TRY(moda_narrow_weights(&key, &weights));
     MODA_TRY(moda_parameter_values(e, c->weight, &weights, &w));
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(&written), &d_in));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(&written), &d_in));
     MODA_TRY(moda_narrow_step(&e->program, l->name, MODA_CONV_BACKWARD_DATA, &narrow,
                               (size_t[]){out->gradient, w, d_in}, MODA_NONE));
     MODA_TRY(moda_gradient_done(e, l->input[0], &written, d_in));

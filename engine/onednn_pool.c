@@ -44,14 +44,14 @@ moda_status moda_pool_compile_forward(moda_executor *e, size_t layer)
               "pooling", l->name);
     MODA_TRY(moda_primitive_desc(e, layer, &d, NULL, "pooling", &s->forward));
     out->layout = *dnnl_primitive_desc_query_md(s->forward, dnnl_query_dst_md, 0);
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(&out->layout), &out->buffer));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(&out->layout), &out->buffer));
     const dnnl_memory_desc_t *workspace =
         dnnl_primitive_desc_query_md(s->forward, dnnl_query_workspace_md, 0);
     const bool kept = workspace && dnnl_memory_desc_get_size(workspace);
     if (kept)
-        MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                     dnnl_memory_desc_get_size(workspace), &s->workspace));
+        MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                      dnnl_memory_desc_get_size(workspace), &s->workspace));
     const moda_argument arguments[] = {{DNNL_ARG_SRC, in->buffer, &in->layout},
                                        {DNNL_ARG_DST, out->buffer, &out->layout},
                                        {DNNL_ARG_WORKSPACE, s->workspace, workspace}};
@@ -78,8 +78,8 @@ moda_status moda_pool_compile_backward(moda_executor *e, size_t layer)
                                                  w.padding_r),
               "pooling", l->name);
     MODA_TRY(moda_primitive_desc(e, layer, &d, s->forward, "pooling", &desc));
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(&in->layout), &d_in));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(&in->layout), &d_in));
     const dnnl_memory_desc_t *workspace =
         dnnl_primitive_desc_query_md(s->forward, dnnl_query_workspace_md, 0);
     const bool kept = workspace && dnnl_memory_desc_get_size(workspace);

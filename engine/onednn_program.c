@@ -29,6 +29,15 @@ out:
     return st;
 }
 
+moda_status moda_program_samples(moda_program *p, moda_home home, size_t bytes, size_t *buffer)
+{
+    moda_status st = MODA_OK;
+    MODA_TRY(moda_program_buffer(p, home, bytes, buffer));
+    p->buffers[*buffer].sliced = true;
+out:
+    return st;
+}
+
 static moda_status new_step(moda_program *p, const char *layer, moda_step **step)
 {
     moda_status st = MODA_OK;
@@ -101,12 +110,13 @@ out:
     return st;
 }
 
-moda_status moda_program_plan(const moda_program *p, moda_plan_buffer *plan, size_t *bytes)
+void moda_program_lifetimes(const moda_program *p, moda_plan_buffer *plan)
 {
     for (size_t i = 0; i < p->buffer_count; i++) {
         const moda_buffer *b = &p->buffers[i];
         plan[i] = (moda_plan_buffer){.bytes = b->home == MODA_HOME_WORKSPACE ? b->bytes : 0,
-                                     .first = MODA_NONE};
+                                     .first = MODA_NONE,
+                                     .sliced = b->sliced};
     }
     for (size_t s = 0; s < p->count; s++)
         for (size_t a = 0; a < p->steps[s].count; a++) {
@@ -114,7 +124,6 @@ moda_status moda_program_plan(const moda_program *p, moda_plan_buffer *plan, siz
             if (b->first == MODA_NONE) b->first = s;
             b->last = s;
         }
-    return moda_plan(plan, p->buffer_count, bytes);
 }
 
 moda_status moda_program_bind(moda_program *p)
@@ -184,7 +193,7 @@ void moda_program_free(moda_program *p)
         dnnl_primitive_destroy(p->steps[s].primitive);
     }
     for (size_t b = 0; b < p->buffer_count; b++)
-        if (p->buffers[b].home == MODA_HOME_OWN) free(p->buffers[b].memory);
+        if (p->buffers[b].home == MODA_HOME_OWN) moda_own_destroy(&p->buffers[b]);
     free(p->steps);
     free(p->buffers);
     *p = (moda_program){0};

@@ -76,8 +76,8 @@ moda_status moda_relu_pool_compile_forward(moda_executor *e, size_t layer)
     const size_t t = tracked(e, l->input[0]);
     size_t b[A + 1] = {in->buffer};
     MODA_TRY(moda_layout_like(&in->layout, l->shape, &out->layout));
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(&out->layout), &b[Y]));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(&out->layout), &b[Y]));
     out->buffer = b[Y];
     if (t != MODA_NONE) b[A] = e->activation[t];
     MODA_TRY(append(e, layer, run_forward, A + (t != MODA_NONE), b));
@@ -93,8 +93,8 @@ moda_status moda_relu_pool_compile_backward(moda_executor *e, size_t layer)
     const size_t t = tracked(e, relu);
     size_t b[D_A + 1] = {in->buffer, out->gradient};
     if (moda_gradient_unwanted(e, e->net->layers[relu].input[0])) goto out;
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(&in->layout), &b[D_X]));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(&in->layout), &b[D_X]));
     if (t != MODA_NONE) b[D_A] = e->d_activation[t];
     MODA_TRY(append(e, layer, run_backward, D_A + (t != MODA_NONE), b));
     MODA_TRY(moda_gradient_done(e, relu, &in->layout, b[D_X]));

@@ -33,8 +33,8 @@ moda_status moda_select_compile_forward(moda_executor *e, size_t layer)
     s->source_layout = moda_layout_typed(&in->layout, dnnl_f32);
     MODA_TRY(moda_in_layout(e, layer, in->buffer, &in->layout, &s->source_layout, &s->source));
     MODA_TRY(moda_layout_like(&s->source_layout, l->shape, &out->layout));
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(&out->layout), &out->buffer));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(&out->layout), &out->buffer));
     MODA_TRY(
         append(e, layer, s->source, &s->source_layout, out->buffer, &out->layout, l->channels));
 out:
@@ -53,8 +53,8 @@ moda_status moda_select_compile_backward(moda_executor *e, size_t layer)
     if (moda_gradient_unwanted(e, l->input[0])) goto out;
     MODA_ALLOC(s->inverse, inputs * sizeof *s->inverse);
     moda_select_inverse(inputs, l->shape.c, l->channels, s->inverse);
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(&s->source_layout), &d_in));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(&s->source_layout), &d_in));
     MODA_TRY(append(e, layer, out->gradient, &out->layout, d_in, &s->source_layout, s->inverse));
     MODA_TRY(moda_gradient_done(e, l->input[0], &s->source_layout, d_in));
 out:

@@ -55,7 +55,7 @@ static bool trainable(const moda_parameter *p)
 
 /* Gives every parameter its place in a block, those that are trained first so that the optimizer is
  * one loop. Each begins on a cache line; the gaps and the padding of blocked layouts stay zero. */
-static void place(moda_weights *w)
+void moda_weights_measure(moda_weights *w)
 {
     const size_t line = MODA_PLAN_ALIGNMENT / sizeof(float);
     w->floats = 0;
@@ -70,17 +70,22 @@ static void place(moda_weights *w)
     }
 }
 
+/* All threads read and write all of them, and oneDNN reads them at one address: a copy per node could
+ * not reach its primitives. */
 moda_status moda_weights_allocate(moda_weights *w)
 {
     moda_status st = MODA_OK;
     if (!w->values) {
-        place(w);
-        MODA_TRY(moda_memory_create(w->floats * sizeof(float), "weights", (void **)&w->values));
+        moda_weights_measure(w);
+        MODA_TRY(moda_memory_create_placed(w->floats * sizeof(float), MODA_PLACE_INTERLEAVED,
+                                           "weights", (void **)&w->values));
     }
     if (w->training && !w->gradients) {
         const size_t bytes = w->trainable * sizeof(float);
-        MODA_TRY(moda_memory_create(bytes, "gradients", (void **)&w->gradients));
-        MODA_TRY(moda_memory_create(bytes, "momentum", (void **)&w->momentum));
+        MODA_TRY(moda_memory_create_placed(bytes, MODA_PLACE_INTERLEAVED, "gradients",
+                                           (void **)&w->gradients));
+        MODA_TRY(moda_memory_create_placed(bytes, MODA_PLACE_INTERLEAVED, "momentum",
+                                           (void **)&w->momentum));
     }
 out:
     return st;

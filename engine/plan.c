@@ -1,6 +1,5 @@
 /* engine/plan.c - greedy offset assignment by decreasing size. */
 #include "engine/plan.h"
-#include <stdbool.h>
 #include <stdlib.h>
 
 static size_t rounded(size_t bytes)

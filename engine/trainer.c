@@ -179,6 +179,11 @@ size_t moda_trainer_bytes(const moda_trainer *t)
     return bytes;
 }
 
+moda_executor *moda_trainer_executor(const moda_trainer *t)
+{
+    return t->full ? t->full : t->rest;
+}
+
 /* ---- one step ---- */
 
 /* The first term that is not finite and its value, for the message; NULL if all are. */

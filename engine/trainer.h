@@ -62,6 +62,8 @@ MODA_MUST_USE moda_status moda_trainer_create(moda_model *model, const moda_data
 void moda_trainer_destroy(moda_trainer *trainer);
 /* Bytes of weights, gradients, momentum, activations and their gradients. */
 size_t moda_trainer_bytes(const moda_trainer *trainer);
+/* The executor of full batches, or of the one smaller batch if there are no full ones. */
+moda_executor *moda_trainer_executor(const moda_trainer *trainer);
 
 /* Trains to the end; then the model has the trained values. Fails: MODA_ERR_NUMERIC when a term of
  * the loss is NaN or infinite (names step and term), or the weights are in the end. */
