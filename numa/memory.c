@@ -4,8 +4,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { HUGE_PAGE = 2 << 20 };
-
 size_t moda_page_bytes(void)
 {
     return (size_t)sysconf(_SC_PAGESIZE);
@@ -14,7 +12,7 @@ size_t moda_page_bytes(void)
 /* Whole huge pages for large blocks, whole pages for others. */
 static size_t mapped_size(size_t bytes)
 {
-    const size_t unit = bytes >= 2 * (size_t)HUGE_PAGE ? HUGE_PAGE : moda_page_bytes();
+    const size_t unit = bytes >= 2 * (size_t)MODA_HUGE_PAGE ? MODA_HUGE_PAGE : moda_page_bytes();
     return bytes ? (bytes + unit - 1) / unit * unit : unit;
 }
 
@@ -22,14 +20,15 @@ moda_status moda_memory_create(size_t bytes, const char *what, void **block)
 {
     moda_status st = MODA_OK;
     const size_t size = mapped_size(bytes);
-    const size_t slack = size % HUGE_PAGE ? 0 : HUGE_PAGE; /* to cut an aligned piece out of */
+    const size_t slack =
+        size % MODA_HUGE_PAGE ? 0 : MODA_HUGE_PAGE; /* to cut an aligned piece out of */
     *block = NULL;
     MODA_CHECK(size >= bytes && size + slack >= size, MODA_ERR_NOMEM,
                "out of memory: %zu bytes of %s", bytes, what);
     char *p = mmap(NULL, size + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     MODA_CHECK(p != MAP_FAILED, MODA_ERR_NOMEM, "out of memory: %zu bytes of %s", bytes, what);
     if (slack) {
-        const size_t before = (HUGE_PAGE - (uintptr_t)p % HUGE_PAGE) % HUGE_PAGE;
+        const size_t before = (MODA_HUGE_PAGE - (uintptr_t)p % MODA_HUGE_PAGE) % MODA_HUGE_PAGE;
         if (before) munmap(p, before);
         if (slack - before) munmap(p + before + size, slack - before);
         p += before;

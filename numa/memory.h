@@ -6,6 +6,7 @@
 #include "numa/placement.h"
 #include <stddef.h>
 
+enum { MODA_HUGE_PAGE = 2 << 20 };
 size_t moda_page_bytes(void); /* of the machine's ordinary pages */
 
 /* A zero-filled block, page-aligned (2 MiB-aligned and with huge pages advised from 4 MiB on: a step

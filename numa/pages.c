@@ -62,6 +62,30 @@ bool moda_node_usable(unsigned os_index)
     return topology && hwloc_get_numanode_obj_by_os_index(topology, os_index) != NULL;
 }
 
+/* One call for some pages: node below 0 where the kernel knows none. */
+static moda_status ask_some(void *const *at, size_t n, int *node)
+{
+    moda_status st = MODA_OK;
+    MODA_CHECK(syscall(SYS_move_pages, 0, n, at, NULL, node, 0) == 0, MODA_ERR_UNSUPPORTED,
+               "the kernel does not tell where pages are (%s)%s", strerror(errno),
+               errno == EPERM ? ": in a container, allow it SYS_NICE" : "");
+out:
+    return st;
+}
+
+/* Linux hides pages that its NUMA balancing has just taken the access from, which it does with memory
+ * that nobody has bound. A read gives it back; of a page that is not there it makes none. */
+static bool read_missing(void *const *at, size_t n, const int *node)
+{
+    bool missing = false;
+    for (size_t i = 0; i < n; i++) {
+        if (node[i] >= 0) continue;
+        (void)*(const volatile char *)at[i];
+        missing = true;
+    }
+    return missing;
+}
+
 moda_status moda_pages_ask(const void *block, size_t pages, int *node)
 {
     moda_status st = MODA_OK;
@@ -70,9 +94,8 @@ moda_status moda_pages_ask(const void *block, size_t pages, int *node)
     for (size_t first = 0, n; first < pages; first += n) {
         n = pages - first < AT_A_TIME ? pages - first : AT_A_TIME;
         for (size_t i = 0; i < n; i++) at[i] = (char *)(uintptr_t)block + (first + i) * page;
-        MODA_CHECK(syscall(SYS_move_pages, 0, n, at, NULL, node + first, 0) == 0,
-                   MODA_ERR_UNSUPPORTED, "the kernel does not tell where pages are (%s)%s",
-                   strerror(errno), errno == EPERM ? ": in a container, allow it SYS_NICE" : "");
+        MODA_TRY(ask_some(at, n, node + first));
+        if (read_missing(at, n, node + first)) MODA_TRY(ask_some(at, n, node + first));
         for (size_t i = first; i < first + n; i++)
             if (node[i] < 0) node[i] = -1;
     }

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HUGE_PAGE = 2 << 20 };
-
 static moda_policy wanted = MODA_PLACE_SLICED;
 static unsigned wanted_node;
 const moda_team *moda_placement_team;
@@ -149,7 +147,7 @@ void moda_placement_room(const moda_placement *p, const size_t *home, const char
 static void touch(char *block, size_t bytes, moda_policy policy)
 {
     const size_t page = moda_page_bytes(), pages = pages_of(bytes);
-    const size_t run = policy == MODA_PLACE_SLICED ? 0 : HUGE_PAGE / page;
+    const size_t run = policy == MODA_PLACE_SLICED ? 0 : MODA_HUGE_PAGE / page;
     if (run) {
 #pragma omp parallel for schedule(static, 1)
         for (size_t r = 0; r < (pages + run - 1) / run; r++)

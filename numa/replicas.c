@@ -5,7 +5,7 @@
 #include <omp.h>
 #include <string.h>
 
-enum { SHARE = 4, HUGE_PAGE = 2 << 20 };
+enum { SHARE = 4 };
 
 struct moda_replicas {
     char *block;
@@ -34,7 +34,7 @@ moda_status moda_replicas_create(const moda_placement *p, size_t bytes, const ch
     MODA_ALLOC(r, sizeof *r);
     MODA_ALLOC(r->copy_of, team->threads * sizeof *r->copy_of);
     r->bytes = bytes, r->count = team->nodes, r->threads = team->threads;
-    r->stride = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    r->stride = (bytes + MODA_HUGE_PAGE - 1) / MODA_HUGE_PAGE * MODA_HUGE_PAGE;
     MODA_TRY(moda_memory_create(r->count * r->stride, what, &block));
     r->block = block;
     for (size_t k = 0; k < r->count; k++) {
@@ -71,7 +71,7 @@ void *moda_replicas_at(const moda_replicas *r, size_t k)
  * Whichever threads there are: all that is left over is copied below. */
 void moda_replicas_spread(const moda_replicas *r)
 {
-    const size_t pieces = (r->bytes + HUGE_PAGE - 1) / HUGE_PAGE;
+    const size_t pieces = (r->bytes + MODA_HUGE_PAGE - 1) / MODA_HUGE_PAGE;
     for (size_t k = 1; k < r->count; k++) {
 #pragma omp parallel
         {
@@ -84,9 +84,9 @@ void moda_replicas_spread(const moda_replicas *r)
             }
             const bool works = mates ? r->copy_of[me % r->threads] == k : me == 0;
             for (size_t i = mates ? mine : 0; works && i < pieces; i += mates ? mates : 1) {
-                const size_t from = i * HUGE_PAGE, left = r->bytes - from;
+                const size_t from = i * MODA_HUGE_PAGE, left = r->bytes - from;
                 memcpy(r->block + k * r->stride + from, r->block + from,
-                       left < HUGE_PAGE ? left : HUGE_PAGE);
+                       left < MODA_HUGE_PAGE ? left : MODA_HUGE_PAGE);
             }
         }
     }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 TestSuite(placement, .fini = test_folder_remove, .timeout = 60);
@@ -151,11 +152,13 @@ static int note(void *at, size_t bytes, const unsigned *os_index, size_t nodes)
 
 enum { PAGES = 1000 };
 
+/* Where huge pages are always used, touching one page would bring others. */
 static char *block_of_pages(void)
 {
     void *block;
     moda_bind_memory = note;
     cr_assert(eq(int, moda_memory_create(PAGES * moda_page_bytes(), "a test", &block), MODA_OK));
+    (void)madvise(block, PAGES * moda_page_bytes(), MADV_NOHUGEPAGE);
     return block;
 }
 
@@ -332,5 +335,88 @@ Test(placement, hwloc_binds_to_a_node_that_is_there)
     memset(block, 1, bytes);
     cr_assert(eq(int, moda_pages_ask(block, 64, node), MODA_OK));
     for (size_t i = 0; !refused_here && i < 64; i++) cr_assert(eq(int, node[i], 0));
+    moda_memory_destroy(block, bytes);
+}
+
+/* ---- two real nodes, 0 and 1: in the virtual machine of make test-numa, or on such a server ---- */
+
+static bool two_nodes_here(void)
+{
+    return moda_node_usable(0) && moda_node_usable(1) &&
+           moda_node_free(moda_node_files, 1) != SIZE_MAX;
+}
+
+/* Pages of a block on node 0 and on node 1. */
+static void count_pages(const char *block, size_t pages, size_t on[2])
+{
+    int *node = malloc(pages * sizeof *node);
+    cr_assert(eq(int, moda_pages_ask(block, pages, node), MODA_OK), "%s", moda_last_error());
+    on[0] = on[1] = 0;
+    for (size_t i = 0; i < pages; i++)
+        if (node[i] == 0 || node[i] == 1) on[node[i]]++;
+    free(node);
+}
+
+Test(placement, real_slices)
+{
+    if (!two_nodes_here()) cr_skip("two nodes needed");
+    static moda_team_node nodes[] = {{1, 0, 3}, {0, 3, 1}};
+    static const moda_team team = {.threads = 4, .nodes = 2, .node = nodes};
+    const moda_placement p = {.team = &team, .wish = MODA_PLACE_SLICED};
+    const size_t page = moda_page_bytes();
+    void *block;
+    size_t first[2], second[2];
+    cr_assert(eq(int, moda_memory_create(4000 * page, "a test", &block), MODA_OK));
+    char *at = block;
+    at[10 * page] = 1; /* touched before: it moves */
+    moda_place(&p, block, 4000 * page, MODA_PLACE_SLICED);
+    memset(block, 1, 4000 * page);
+    count_pages(at, 3000, first);
+    count_pages(at + 3000 * page, 1000, second);
+    cr_assert(eq(sz, first[1], 3000));
+    cr_assert(eq(sz, second[0], 1000));
+    moda_memory_destroy(block, 4000 * page);
+}
+
+Test(placement, real_pages_in_turn)
+{
+    if (!two_nodes_here()) cr_skip("two nodes needed");
+    const moda_placement p = {.team = &even, .wish = MODA_PLACE_SLICED};
+    const size_t pages = 16 * MODA_HUGE_PAGE / moda_page_bytes();
+    void *block;
+    size_t on[2];
+    cr_assert(eq(int, moda_memory_create(16 * MODA_HUGE_PAGE, "a test", &block), MODA_OK));
+    moda_place(&p, block, 16 * MODA_HUGE_PAGE, MODA_PLACE_INTERLEAVED);
+    memset(block, 1, 16 * MODA_HUGE_PAGE);
+    count_pages(block, pages, on);
+    cr_assert(eq(sz, on[0], pages / 2));
+    cr_assert(eq(sz, on[1], pages / 2));
+    moda_memory_destroy(block, 16 * MODA_HUGE_PAGE);
+}
+
+/* More than node 1 has left: the rest is on node 0, and nobody is killed. Small machines only. */
+Test(placement, a_full_node_spills_over)
+{
+    const size_t left = moda_node_free(moda_node_files, 1), more = 64 << 20;
+    if (!two_nodes_here() || left > (size_t)2 << 30 ||
+        moda_node_free(moda_node_files, 0) < 6 * more)
+        cr_skip("two small nodes needed");
+    const moda_placement p = {.team = &even, .wish = MODA_PLACE_NODE, .node = 1};
+    const size_t bytes = (left + more) / MODA_HUGE_PAGE * MODA_HUGE_PAGE;
+    const size_t pages = bytes / moda_page_bytes(), home[3] = {0, bytes, 0};
+    void *block;
+    size_t on[2];
+    test_capture(2);
+    cr_assert(eq(int, moda_memory_create(bytes, "a test", &block), MODA_OK));
+    moda_placement_room(&p, home, "a test");
+    moda_place(&p, block, bytes, MODA_PLACE_NODE);
+    for (size_t i = 0; i < pages; i++) ((char *)block)[i * moda_page_bytes()] = 1;
+    count_pages(block, pages, on);
+    char *said = test_captured();
+    cr_assert(strstr(said, "node 1 has") && strstr(said, "other nodes"), "%s", said);
+    free(said);
+    cr_assert(eq(sz, on[0] + on[1], pages));
+    cr_assert(gt(sz, on[0], 0), "all of it fitted: this proves nothing");
+    cr_assert(gt(sz, on[1], 4 * on[0]), "%zu on node 1, %zu on node 0", on[1], on[0]);
     moda_memory_destroy(block, bytes);
 }

@@ -2,6 +2,8 @@
  * read from the thread's own node. */
 #include "datasets/batch.h"
 #include "datasets/reader_internal.h"
+#include "numa/memory.h"
+#include "numa/pages.h"
 #include "numa/placement_internal.h"
 #include "numa/replicas.h"
 #include "tests/capture.h"
@@ -24,8 +26,11 @@ static int agree(void *at, size_t bytes, const unsigned *os_index, size_t count)
     return 0;
 }
 
+static moda_binder bind_really;
+
 static void setup(void)
 {
+    bind_really = moda_bind_memory;
     moda_bind_memory = agree;
     omp_set_dynamic(0);
     omp_set_num_threads(4);
@@ -177,4 +182,26 @@ Test(replicas, no_copies_same_pixels)
     cr_assert(zero(int, memcmp(m.pixels, same.pixels, N * STRIDE)));
     moda_images_free(&m);
     moda_images_free(&same);
+}
+
+/* In the virtual machine of make test-numa, or on a server: each copy is on its node. */
+Test(replicas, real_nodes_hold_their_copies)
+{
+    if (!moda_node_usable(0) || !moda_node_usable(1)) cr_skip("two nodes needed");
+    enum { BYTES = 5 << 20 };
+    moda_replicas *r;
+    size_t wrong = 0;
+    const size_t pages = BYTES / moda_page_bytes();
+    int *node = malloc(pages * sizeof *node);
+    moda_bind_memory = bind_really;
+    cr_assert(eq(int, moda_replicas_create(&sliced, BYTES, "a test", &r), MODA_OK));
+    memset(moda_replicas_at(r, 0), 1, BYTES);
+    moda_replicas_spread(r);
+    for (int k = 0; k < 2; k++) {
+        cr_assert(eq(int, moda_pages_ask(moda_replicas_at(r, (size_t)k), pages, node), MODA_OK));
+        for (size_t i = 0; i < pages; i++) wrong += node[i] != k;
+    }
+    cr_assert(eq(sz, wrong, 0), "%zu pages are elsewhere", wrong);
+    free(node);
+    moda_replicas_destroy(r);
 }
