@@ -52,14 +52,15 @@ typedef struct moda_command {
 
 /* What every command accepts. */
 typedef struct moda_common_options {
-    const char *json; /* --json FILE: the figures of the screen */
-    size_t threads;   /* --threads N, 0: as many as this process may use */
-    const char *bind; /* --bind cores|none|LIST; NULL: not given */
-    bool smt;         /* --smt */
-    size_t seed;      /* --seed N */
-    bool quiet;       /* --quiet */
+    const char *json;      /* --json FILE: the figures of the screen */
+    size_t threads;        /* --threads N, 0: as many as this process may use */
+    const char *bind;      /* --bind cores|none|LIST; NULL: not given */
+    bool smt;              /* --smt */
+    const char *placement; /* --placement sliced|interleaved|first-touch|node:N; NULL: not given */
+    size_t seed;           /* --seed N */
+    bool quiet;            /* --quiet */
 } moda_common_options;
-enum { MODA_COMMON_OPTION_COUNT = 7 }; /* with the closing entry */
+enum { MODA_COMMON_OPTION_COUNT = 8 }; /* with the closing entry */
 /* Fills a table for MODA_OPTION_TABLE whose targets are in *common (which gets its defaults). */
 void moda_common_options_table(moda_common_options *common,
                                moda_option table[MODA_COMMON_OPTION_COUNT]);

@@ -151,8 +151,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     s.directory = operands[0];
     MODA_TRY(check(&s));
     if (s.common.quiet) moda_log_set_level(MODA_LOG_WARNING);
-    const moda_team_wish wish = moda_threads_wish(&s.common);
-    MODA_TRY(moda_threads_set(&wish, &threads));
+    MODA_TRY(moda_threads_apply(&s.common, &threads));
     MODA_TRY(compose(&s));
 out:
     free(s.classes.values);

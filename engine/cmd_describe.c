@@ -286,8 +286,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     bool help = false;
     MODA_TRY(moda_options_parse(self, table, argc, argv, 1, 1, &operands, &count, &help));
     if (help) goto out;
-    const moda_team_wish wish = moda_threads_wish(&o.common);
-    MODA_TRY(moda_threads_set(&wish, &threads)); /* plans depend on it */
+    MODA_TRY(moda_threads_apply(&o.common, &threads)); /* plans depend on it */
     MODA_TRY(describe(operands[0], &o));
 out:
     return st;

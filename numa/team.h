@@ -48,6 +48,8 @@ typedef struct moda_team {
  * next moda_threads_set(). */
 const moda_team *moda_team_current(void);
 
+void moda_team_destroy(moda_team *team); /* one of moda_team_predict(); NULL is fine */
+
 /* "threads   2 on 1 node: node 0: cpus 0-1", and a line for team->rule if it is not empty: stdout. */
 void moda_team_print(const moda_team *team);
 /* {threads, bound, nodes: [{node, first_thread, threads, cpus}], rule}. New reference; NULL when out

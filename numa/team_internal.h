@@ -26,7 +26,6 @@ void moda_team_rules_read(moda_team_rules *rules);
  * is bound shows cpu[]. Fails as moda_threads_set(). */
 MODA_MUST_USE moda_status moda_team_plan(const moda_topology *t, const moda_team_wish *wish,
                                          const moda_team_rules *rules, moda_team **team);
-void moda_team_destroy(moda_team *team); /* NULL is fine */
 /* All threads on one node, nowhere bound. */
 void moda_team_unbind(moda_team *team);
 /* Another sentence for team->rule. */

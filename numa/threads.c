@@ -1,6 +1,7 @@
 /* numa/threads.c - moda_threads_set(): plan a team, have it bound, ask the kernel, remember it. */
 #include "base/log.h"
 #include "numa/affinity_internal.h"
+#include "numa/placement.h"
 #include "numa/team_internal.h"
 #include <omp.h>
 
@@ -82,12 +83,33 @@ moda_team_wish moda_threads_wish(const moda_common_options *common)
     return (moda_team_wish){common->threads, common->bind, common->smt};
 }
 
+moda_status moda_team_predict(const moda_topology *t, const moda_team_wish *wish, moda_team **team)
+{
+    moda_status st = MODA_OK;
+    const moda_team_rules none = {0};
+    MODA_TRY(moda_team_plan(t, wish, &none, team));
+    (*team)->bound = (*team)->cpu[0] != MODA_UNBOUND;
+out:
+    return st;
+}
+
+moda_status moda_threads_apply(const moda_common_options *common, size_t *threads)
+{
+    moda_status st = MODA_OK;
+    const moda_team_wish wish = moda_threads_wish(common);
+    moda_placement placement = moda_placement_current();
+    if (common->placement) MODA_TRY(moda_placement_parse(common->placement, &placement));
+    MODA_TRY(moda_threads_set(&wish, threads));
+    MODA_TRY(moda_placement_set(&placement));
+out:
+    return st;
+}
+
 moda_status moda_threads_start(const moda_common_options *common, size_t *threads)
 {
     moda_status st = MODA_OK;
     static bool printed; /* a sweep calls other commands */
-    const moda_team_wish wish = moda_threads_wish(common);
-    MODA_TRY(moda_threads_set(&wish, threads));
+    MODA_TRY(moda_threads_apply(common, threads));
     if (!common->quiet && !printed) moda_team_print(moda_team_current());
     printed = true;
 out:

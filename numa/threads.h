@@ -4,6 +4,8 @@
 
 #include "base/options.h"
 #include "base/status.h"
+#include "numa/team.h"
+#include "numa/topology.h"
 #include <stddef.h>
 
 typedef struct moda_team_wish {
@@ -22,9 +24,16 @@ typedef struct moda_team_wish {
  * with CPUs that are not there, not allowed, or share a core without smt), MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_threads_set(const moda_team_wish *wish, size_t *threads);
 
+/* Who would run where on a machine that is described, with no word from the environment; bound tells
+ * whether the threads would be. The caller frees it: moda_team_destroy(). Fails as moda_threads_set(). */
+MODA_MUST_USE moda_status moda_team_predict(const moda_topology *t, const moda_team_wish *wish,
+                                            moda_team **team);
+
 /* The wish behind --threads, --bind and --smt. */
 moda_team_wish moda_threads_wish(const moda_common_options *common);
-/* moda_threads_set() for a command that computes: prints the team, once, unless --quiet. */
+/* moda_threads_set() for a command, and moda_placement_set() for --placement (numa/placement.h). */
+MODA_MUST_USE moda_status moda_threads_apply(const moda_common_options *common, size_t *threads);
+/* The same for a command that computes: prints the team, once, unless --quiet. */
 MODA_MUST_USE moda_status moda_threads_start(const moda_common_options *common, size_t *threads);
 
 #endif
