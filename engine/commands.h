@@ -7,5 +7,6 @@
 extern const moda_command moda_command_describe; /* cmd_describe.c */
 extern const moda_command moda_command_train;    /* cmd_train.c */
 extern const moda_command moda_command_eval;     /* cmd_eval.c */
+extern const moda_command moda_command_topo;     /* cmd_topo.c */
 
 #endif

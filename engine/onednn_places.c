@@ -57,6 +57,22 @@ static const void *kind_memory(const moda_weights *w, size_t kind)
 
 /* ---- the plan ---- */
 
+/* On one node nothing is placed, but it is clear where everything is. */
+static bool clear(const moda_placement *p)
+{
+    return p->wish != MODA_PLACE_LOCAL &&
+           moda_placement_policy(p, MODA_PLACE_SLICED) == MODA_PLACE_LOCAL;
+}
+
+static void spread(const moda_placement *p, moda_policy policy, size_t bytes, size_t *home)
+{
+    const size_t page = moda_page_bytes();
+    if (clear(p))
+        home[0] += (bytes + page - 1) / page * page;
+    else
+        moda_placement_spread(p, policy, bytes, home);
+}
+
 static moda_status plan_workspace(moda_executor *e, const moda_placement *placement,
                                   moda_places *places)
 {
@@ -70,20 +86,13 @@ static moda_status plan_workspace(moda_executor *e, const moda_placement *placem
     moda_space_free(&space);
     MODA_TRY(moda_space_plan(&e, 1, placement, &space));
     places->workspace = space.bytes;
-    moda_space_spread(&space, placement, places->workspace_planned);
+    if (clear(placement))
+        spread(placement, MODA_PLACE_SLICED, space.bytes, places->workspace_planned);
+    else
+        moda_space_spread(&space, placement, places->workspace_planned);
 out:
     moda_space_free(&space);
     return st;
-}
-
-/* On one node nothing is placed, but it is clear where everything is. */
-static void spread(const moda_placement *p, moda_policy policy, size_t bytes, size_t *home)
-{
-    const size_t page = moda_page_bytes();
-    if (p->wish == MODA_PLACE_SLICED && p->team->nodes < 2)
-        home[0] += (bytes + page - 1) / page * page;
-    else
-        moda_placement_spread(p, policy, bytes, home);
 }
 
 static moda_status add_rows(const moda_executor *e, const moda_placement *placement,
@@ -195,13 +204,11 @@ out:
     return st;
 }
 
-/* Of memory that is interleaved no page has a node of its own, but every node has its share. With huge
- * pages the shares are as coarse as those. */
+/* Of memory that is interleaved no page has a node of its own, but every node has its share; with huge
+ * pages, which take turns as a whole, that is as coarse as these. */
 static void judge_even(const moda_places *places, moda_place_row *row)
 {
-    const size_t coarse =
-        row->bytes >= ((size_t)4 << 20) ? ((size_t)2 << 20) / moda_page_bytes() : 1;
-    const size_t share = row->pages / places->homes + coarse;
+    const size_t share = row->pages / places->homes + MODA_HUGE_PAGE / moda_page_bytes();
     row->right = 0;
     for (size_t k = 0; k < places->homes; k++)
         row->right += row->found[k] < share ? row->found[k] : share;
