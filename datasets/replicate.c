@@ -21,7 +21,7 @@ static void place_block(const moda_images *images, const moda_placement *placeme
     const uintptr_t page = moda_page_bytes(), first = (uintptr_t)images->pixels;
     const uintptr_t begin = (first + page - 1) / page * page, end = (first + bytes) / page * page;
     if (images->pixels && end > begin)
-        moda_place(placement, (void *)begin, end - begin, MODA_PLACE_INTERLEAVED);
+        moda_place_again(placement, (void *)begin, end - begin, MODA_PLACE_INTERLEAVED);
 }
 
 /* Moves all pixels to the first copy. */

@@ -36,17 +36,18 @@ static hwloc_topology_t loaded(void)
     return machine;
 }
 
-static int bind_by_hwloc(void *at, size_t bytes, const unsigned *os_index, size_t nodes)
+static int bind_by_hwloc(void *at, size_t bytes, const unsigned *os_index, size_t nodes, bool move)
 {
     const hwloc_topology_t topology = loaded();
     const hwloc_bitmap_t set = hwloc_bitmap_alloc();
     int answer = -1, error = ENOMEM;
     if (!topology || !set) goto out;
     for (size_t k = 0; k < nodes; k++) hwloc_bitmap_set(set, os_index[k]);
-    /* Not STRICT: a strict binding ends in the out-of-memory killer when the node is full. */
+    /* Not STRICT: a strict binding ends in the out-of-memory killer when the node is full. MIGRATE only
+     * where there is something to move: Linux then stops all CPUs for a moment. */
     answer = hwloc_set_area_membind(topology, at, bytes, set,
                                     nodes > 1 ? HWLOC_MEMBIND_INTERLEAVE : HWLOC_MEMBIND_BIND,
-                                    HWLOC_MEMBIND_BYNODESET | HWLOC_MEMBIND_MIGRATE);
+                                    HWLOC_MEMBIND_BYNODESET | (move ? HWLOC_MEMBIND_MIGRATE : 0));
     error = errno;
 out:
     hwloc_bitmap_free(set);

@@ -6,6 +6,7 @@
 #include "numa/pages.h"
 #include "numa/placement_internal.h"
 #include <errno.h>
+#include <omp.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -143,25 +144,16 @@ void moda_placement_room(const moda_placement *p, const size_t *home, const char
 
 /* ---- binding ---- */
 
-/* The thread that works on a page, or any thread of the next node, makes it present. */
+/* The thread that works on a page makes it present; of interleaved memory the threads take turns, in
+ * pieces as large as a huge page. Contents stay. */
 static void touch(char *block, size_t bytes, moda_policy policy)
 {
     const size_t page = moda_page_bytes(), pages = pages_of(bytes);
-    const size_t run = policy == MODA_PLACE_SLICED ? 0 : MODA_HUGE_PAGE / page;
-    if (run) {
-#pragma omp parallel for schedule(static, 1)
-        for (size_t r = 0; r < (pages + run - 1) / run; r++)
-            for (size_t i = r * run; i < pages && i < (r + 1) * run; i++) {
-                volatile char *at = block + i * page;
-                *at = *at;
-            }
-        return;
-    }
-#pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < pages; i++) {
-        volatile char *at = block + i * page;
-        *at = *at;
-    }
+    const size_t each = pages / (size_t)omp_get_max_threads() + 1;
+    const size_t run = policy == MODA_PLACE_SLICED ? each : MODA_HUGE_PAGE / page;
+#pragma omp parallel for schedule(static, run)
+    for (size_t i = 0; i < pages; i++) /* one write: a read before it would be a fault of its own */
+        __atomic_fetch_or(block + i * page, 0, __ATOMIC_RELAXED);
 }
 
 static void say_refused(int error)
@@ -174,42 +166,52 @@ static void say_refused(int error)
              error == EPERM || error == ENOSYS ? "; in a container, allow it SYS_NICE" : "");
 }
 
-static bool bind_pages(char *at, size_t bytes, const unsigned *os_index, size_t nodes)
+static bool bind_pages(char *at, size_t bytes, const unsigned *os_index, size_t nodes, bool move)
 {
-    const bool bound = !bytes || moda_bind_memory(at, bytes, os_index, nodes) == 0;
+    const bool bound = !bytes || moda_bind_memory(at, bytes, os_index, nodes, move) == 0;
     if (!bound) say_refused(errno);
     return bound;
 }
 
-static bool bind_slices(const moda_team *team, char *block, size_t bytes)
+static bool bind_slices(const moda_team *team, char *block, size_t bytes, bool move)
 {
     bool bound = true;
     for (size_t k = 0, begin = 0, end; bound && k < team->nodes; k++, begin = end) {
         end = moda_slice_end(team, bytes, k);
-        bound = bind_pages(block + begin, end - begin, &team->node[k].os_index, 1);
+        bound = bind_pages(block + begin, end - begin, &team->node[k].os_index, 1, move);
     }
     return bound;
 }
 
-static bool bind_in_turn(const moda_team *team, char *block, size_t bytes)
+static bool bind_in_turn(const moda_team *team, char *block, size_t bytes, bool move)
 {
     unsigned *os_index = calloc(team->nodes, sizeof *os_index);
     for (size_t k = 0; os_index && k < team->nodes; k++) os_index[k] = team->node[k].os_index;
-    const bool bound = os_index && bind_pages(block, bytes, os_index, team->nodes);
+    const bool bound = os_index && bind_pages(block, bytes, os_index, team->nodes, move);
     free(os_index);
     return bound;
 }
 
-void moda_place(const moda_placement *p, void *block, size_t bytes, moda_policy policy)
+static void place(const moda_placement *p, void *block, size_t bytes, moda_policy policy, bool move)
 {
     bool bound = true;
     const size_t whole = pages_of(bytes) * moda_page_bytes();
     const moda_policy becomes = moda_placement_policy(p, policy);
     switch (becomes) {
-    case MODA_PLACE_SLICED: bound = bind_slices(p->team, block, whole); break;
-    case MODA_PLACE_INTERLEAVED: bound = bind_in_turn(p->team, block, whole); break;
-    case MODA_PLACE_NODE: bind_pages(block, whole, &p->node, 1); break;
+    case MODA_PLACE_SLICED: bound = bind_slices(p->team, block, whole, move); break;
+    case MODA_PLACE_INTERLEAVED: bound = bind_in_turn(p->team, block, whole, move); break;
+    case MODA_PLACE_NODE: bind_pages(block, whole, &p->node, 1, move); break;
     case MODA_PLACE_LOCAL: break;
     }
     if (!bound) touch(block, bytes, becomes);
+}
+
+void moda_place(const moda_placement *p, void *block, size_t bytes, moda_policy policy)
+{
+    place(p, block, bytes, policy, false);
+}
+
+void moda_place_again(const moda_placement *p, void *block, size_t bytes, moda_policy policy)
+{
+    place(p, block, bytes, policy, true);
 }

@@ -1,10 +1,10 @@
 /* numa/placement.h - on which NUMA node the pages of a block lie.
  *
  * Every block says how it is used, and so where it belongs; the user's wish (--placement) may overrule
- * that for all blocks. Memory is bound through hwloc before its first touch, and what was touched
- * before moves. A binding is a preference: where a node is full, the kernel takes the next, and moda
- * says so once. Where the kernel or a container refuses to bind, pages go where a thread of the right
- * node touches them first, which is said once, too.
+ * that for all blocks. Memory is bound through hwloc before its first touch. A binding is a preference:
+ * where a node is full, the kernel takes the next, and moda says so once. Where the kernel or a
+ * container refuses to bind, pages go where a thread of the right node touches them first, which is
+ * said once, too.
  * With threads on one node nothing is bound and nothing is asked. */
 #ifndef MODA_NUMA_PLACEMENT_H
 #define MODA_NUMA_PLACEMENT_H
@@ -56,8 +56,11 @@ void moda_placement_spread(const moda_placement *placement, moda_policy policy, 
 /* Warns, once, if a node has not so many bytes free. what: "weights". */
 void moda_placement_room(const moda_placement *placement, const size_t *home, const char *what);
 
-/* Places the pages of a block that begins on a page, and whose last page is its own. Contents stay.
- * Cannot fail: at worst pages lie elsewhere. Not from inside a parallel region. */
+/* Places the pages of a fresh block that begins on a page, and whose last page is its own. Cannot fail:
+ * at worst pages lie elsewhere. Not from inside a parallel region. */
 void moda_place(const moda_placement *placement, void *block, size_t bytes, moda_policy policy);
+/* The same for a block in use: its pages move, which is slow on machines with many cores. */
+void moda_place_again(const moda_placement *placement, void *block, size_t bytes,
+                      moda_policy policy);
 
 #endif

@@ -3,10 +3,13 @@
 #define MODA_NUMA_PLACEMENT_INTERNAL_H
 
 #include "numa/team.h"
+#include <stdbool.h>
 #include <stddef.h>
 
-/* Asks the kernel to take pages from one node, or from several in turn. 0, or -1 with errno. */
-typedef int (*moda_binder)(void *at, size_t bytes, const unsigned *os_index, size_t nodes);
+/* Asks the kernel to take pages from one node, or from several in turn; move: those that are there
+ * move. 0, or -1 with errno. */
+typedef int (*moda_binder)(void *at, size_t bytes, const unsigned *os_index, size_t nodes,
+                           bool move);
 extern moda_binder moda_bind_memory; /* hwloc's, unless a test puts its own here */
 
 /* The team of moda_placement_current(), if not NULL. */

@@ -143,8 +143,9 @@ static struct call {
 static size_t call_count;
 static int refusal;
 
-static int note(void *at, size_t bytes, const unsigned *os_index, size_t nodes)
+static int note(void *at, size_t bytes, const unsigned *os_index, size_t nodes, bool move)
 {
+    (void)move;
     calls[call_count++ % 16] = (struct call){at, bytes, nodes, os_index[0]};
     errno = refusal;
     return refusal ? -1 : 0;
@@ -368,13 +369,19 @@ Test(placement, real_slices)
     size_t first[2], second[2];
     cr_assert(eq(int, moda_memory_create(4000 * page, "a test", &block), MODA_OK));
     char *at = block;
-    at[10 * page] = 1; /* touched before: it moves */
     moda_place(&p, block, 4000 * page, MODA_PLACE_SLICED);
     memset(block, 1, 4000 * page);
     count_pages(at, 3000, first);
     count_pages(at + 3000 * page, 1000, second);
     cr_assert(eq(sz, first[1], 3000));
     cr_assert(eq(sz, second[0], 1000));
+    nodes[0].os_index = 0, nodes[1].os_index = 1; /* the other way round: all of them move */
+    moda_place_again(&p, block, 4000 * page, MODA_PLACE_SLICED);
+    count_pages(at, 3000, first);
+    count_pages(at + 3000 * page, 1000, second);
+    cr_assert(gt(sz, first[0], 2900));
+    cr_assert(gt(sz, second[1], 900));
+    cr_assert(eq(chr, at[3999 * page], 1));
     moda_memory_destroy(block, 4000 * page);
 }
 

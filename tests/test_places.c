@@ -21,9 +21,9 @@ static moda_team_node one_node[] = {{0, 0, 2}};
 static const moda_team one = {.threads = 2, .nodes = 1, .node = one_node};
 
 /* Says yes and does nothing: all pages stay on the nodes that there are. */
-static int agree(void *at, size_t bytes, const unsigned *os_index, size_t count)
+static int agree(void *at, size_t bytes, const unsigned *os_index, size_t count, bool move)
 {
-    (void)at, (void)bytes, (void)os_index, (void)count;
+    (void)move, (void)at, (void)bytes, (void)os_index, (void)count;
     return 0;
 }
 

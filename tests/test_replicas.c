@@ -20,9 +20,9 @@ static moda_team_node nodes[] = {{0, 0, 2}, {1, 2, 2}};
 static const moda_team team = {.threads = 4, .nodes = 2, .node = nodes};
 static const moda_placement sliced = {.team = &team, .wish = MODA_PLACE_SLICED};
 
-static int agree(void *at, size_t bytes, const unsigned *os_index, size_t count)
+static int agree(void *at, size_t bytes, const unsigned *os_index, size_t count, bool move)
 {
-    (void)at, (void)bytes, (void)os_index, (void)count;
+    (void)move, (void)at, (void)bytes, (void)os_index, (void)count;
     return 0;
 }
 
