@@ -246,8 +246,8 @@ moda_status moda_batchnorm_again(moda_executor *e, size_t layer, size_t *again)
     b[X] = s->source, b[MEAN] = s->mean, b[VARIANCE] = s->variance;
     MODA_TRY(moda_batchnorm_values(e, norm, MODA_WEIGHT, &b[SCALE]));
     MODA_TRY(moda_batchnorm_values(e, norm, MODA_BIAS, &b[SHIFT]));
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(&e->values[layer].layout), &b[Y]));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(&e->values[layer].layout), &b[Y]));
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
                                  moda_batchnorm_scratch(map) * sizeof(float), &b[SCRATCH]));
     MODA_TRY(add_step(e, norm, run_evaluation, SCRATCH + 1, b, map));

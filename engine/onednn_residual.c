@@ -214,8 +214,8 @@ moda_status moda_residual_compile_forward(moda_executor *e, size_t layer)
     const dnnl_memory_desc_t *first = &e->states[r->layer[0]].source_layout;
     MODA_TRY(second_input(e, layer, r, &second));
     out->layout = moda_layout_typed(first, e->states[layer].type);
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(&out->layout), &out->buffer));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(&out->layout), &out->buffer));
     b[Y] = out->buffer;
     r->shape.x_type[0] = real_of(first);
     r->shape.map.type = real_of(&out->layout);
@@ -240,8 +240,8 @@ static moda_status gradient_buffer(moda_executor *e, size_t layer, const moda_re
     const bool taken = r->shape.norms == 1 && !moda_gradient_unwanted(e, r->layer[1]);
     *d_x = out->gradient;
     if (i == r->shape.norms - 1 && !taken && layout->data_type == out->layout.data_type) goto out;
-    MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
-                                 dnnl_memory_desc_get_size(layout), d_x));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
+                                  dnnl_memory_desc_get_size(layout), d_x));
 out:
     return st;
 }
