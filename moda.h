@@ -87,7 +87,10 @@
 
 #include "bench/infer.h"
 #include "bench/kernels.h"
+#include "bench/numa.h"
+#include "bench/remote.h"
 #include "bench/report.h"
+#include "bench/step.h"
 #include "bench/timing.h"
 
 #endif

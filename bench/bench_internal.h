@@ -10,5 +10,9 @@ extern const moda_command moda_bench_similarity, moda_bench_frequency,
     moda_bench_optimizer;                                     /* cmd_kernels.c */
 extern const moda_command moda_bench_peak, moda_bench_stream; /* cmd_limits.c */
 extern const moda_command moda_bench_tune;                    /* cmd_tune.c */
+extern const moda_command moda_bench_step;                    /* cmd_step.c */
+extern const moda_command moda_bench_numa;                    /* cmd_numa.c */
+
+extern const char *const moda_bench_methods[]; /* words of --method: standard, moda, NULL */
 
 #endif
