@@ -27,13 +27,16 @@ OBJECTS := $(patsubst %.c,$B/%.o,$(filter-out $(KERNELS),$(SOURCES))) \
            $(foreach isa,$(ISAS),$(KERNELS:%.c=$B/%_$(isa).o))
 ALL_TESTS := $(patsubst tests/%.c,$B/tests/%,$(sort $(wildcard tests/test_*.c)))
 TESTS   := $(if $(ONLY),$(foreach t,$(ONLY),$B/tests/test_$t),$(ALL_TESTS))
+# Those that look at the machine which they are on: test-numa runs them on two nodes.
+NUMA_TESTS := $(foreach t,placement places replicas threads,$B/tests/test_$t)
 TEST_HELPERS := $(patsubst %.c,$B/%.o,$(filter-out tests/test_%,$(wildcard tests/*.c)))
 
 # ---- what is missing gets installed before anything is compiled ----
 
 WITHOUT_BUILD := clean help deps uninstall format check-format
 GOALS  := $(filter-out $(WITHOUT_BUILD),$(or $(MAKECMDGOALS),all))
-GROUPS := $(if $(GOALS),build) $(if $(filter test tests,$(GOALS))$(findstring /tests/,$(GOALS)),test) \
+GROUPS := $(if $(GOALS),build) $(if $(filter test tests test-numa,$(GOALS))$(findstring /tests/,$(GOALS)),test) \
+          $(if $(filter test-numa,$(GOALS)),numa) \
           $(if $(filter demo study-lenet5,$(GOALS)),data) $(if $(filter bench-peers,$(GOALS)),peers)
 ifneq ($(strip $(GROUPS)),)
 INSTALLED := $(shell ./deps.sh $(GROUPS) >&2 && echo yes)
@@ -87,7 +90,7 @@ CIFAR_STUDIES := study-vgg16 study-resnet18 study-mobilenet
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests test demo study-lenet5 $(CIFAR_STUDIES) bench-peers docs check-docs format check-format install uninstall deps clean help FORCE
+.PHONY: all tests test test-numa demo study-lenet5 $(CIFAR_STUDIES) bench-peers docs check-docs format check-format install uninstall deps clean help FORCE
 
 all: $(MODA) $B/libmoda.a $B/libmoda.so
 
@@ -125,6 +128,9 @@ tests: $(MODA) $(TESTS)
 
 test: tests
 	@tests/run.sh $B $(TEST_TIMEOUT) $(TESTS)
+
+test-numa: $(MODA) $(NUMA_TESTS)
+	@tests/numa/test.sh $(abspath $(MODA)) build/numa $(abspath $(NUMA_TESTS))
 
 demo: $(MODA)
 	@bench/demo.sh $(abspath $(MODA))
@@ -182,7 +188,7 @@ uninstall:
 	    $(DESTDIR)$(LIBDIR)/libmoda.so* $(DESTDIR)$(LIBDIR)/pkgconfig/moda.pc
 
 deps:
-	@./deps.sh build test data format
+	@./deps.sh build test data format numa
 clean:
 	rm -rf build
 
@@ -190,6 +196,7 @@ help:
 	@printf '%s\n' 'targets' \
 	    '  make                build/moda, libmoda.a, libmoda.so; installs missing packages first' \
 	    '  make test           build and run the tests; ONLY="json rng" runs some' \
+	    '  make test-numa      boot an emulated machine with two memory nodes and test in there' \
 	    '  make demo           LeNet-5 on Fashion-MNIST: train, decompose, compose' \
 	    '  make study-lenet5   LeNet-5 on Fashion-MNIST, the tables of docs/results.md' \
     '  make study-vgg16, study-resnet18, study-mobilenet CIFAR10=DIR   likewise, on CIFAR-10' \

@@ -24,13 +24,18 @@ libmatio-dev hdr:matio.h matio: SVHN's .mat files"
         echo "dataset-fashion-mnist dir:/usr/share/datasets/fashion-mnist Fashion-MNIST: the demo's images"
         ;;
     format) echo "clang-format cmd:clang-format the source format" ;;
+    numa)
+        echo "qemu-system-x86 cmd:qemu-system-x86_64 QEMU: a machine with two nodes for make test-numa
+busybox-static cmd:busybox BusyBox: the user land inside it
+cpio cmd:cpio cpio: packs its file system"
+        ;;
     peers)
         echo "python3-torch py:torch PyTorch: what moda is measured against
 python3-numpy py:numpy NumPy: used by PyTorch
 libopenblas0 lib:libopenblas.so.0 OpenBLAS: PyTorch's fast matrix product"
         ;;
     *)
-        echo "moda: deps.sh: unknown group '$1' (build test data format peers)" >&2
+        echo "moda: deps.sh: unknown group '$1' (build test data format numa peers)" >&2
         exit 2
         ;;
     esac
