@@ -124,6 +124,16 @@ $B/flags: FORCE
 	@mkdir -p $(@D) && printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || \
 	    printf '%s\n' '$(subst ','\'',$(FLAGS))' >$@
 
+# What benchmarks tell of the build (bench/machine.h). A new commit compiles that one file again.
+COMMIT := $(if $(GOALS),$(if $(wildcard .git),$(shell git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)))
+BUILT   = -DMODA_BUILD_COMMIT='"$(COMMIT)"' -DMODA_BUILD_CONFIGURATION='"$(CONFIG)"' \
+          -DMODA_BUILD_FLAGS='"$(subst ",,$(subst ',,$(strip $(OPTIMISE) $(MARCH) $(CFLAGS))))"' \
+          -DMODA_BUILD_VERSION='"$(VERSION)"'
+$B/bench/machine.o: C += $(BUILT)
+$B/bench/machine.o: $B/commit
+$B/commit: FORCE
+	@mkdir -p $(@D) && printf '%s\n' '$(COMMIT)' | cmp -s - $@ || printf '%s\n' '$(COMMIT)' >$@
+
 tests: $(MODA) $(TESTS)
 
 test: tests

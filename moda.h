@@ -85,12 +85,17 @@
 #include "decompose/test_data.h"
 #include "decompose/widen.h"
 
+#include "bench/calibration.h"
 #include "bench/infer.h"
 #include "bench/kernels.h"
 #include "bench/numa.h"
 #include "bench/remote.h"
 #include "bench/report.h"
 #include "bench/step.h"
+#include "bench/machine.h"
+#include "bench/median.h"
+#include "bench/report.h"
+#include "bench/session.h"
 #include "bench/timing.h"
 
 #endif

@@ -1,8 +1,12 @@
 #include "bench/timing.h"
 #include "base/progress.h"
+#include "bench/median.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { MOST_CALLS = 100000, LEAST_CALLS = 3, WARM_CALLS = 2 };
+#define WARM_SHARE 0.2
 
 moda_status moda_timings_add(moda_timings *t, double seconds)
 {
@@ -20,11 +24,10 @@ out:
 
 moda_status moda_timings_repeat(moda_timed what, double seconds, size_t least, moda_timings *t)
 {
-    enum { MOST = 100000 };
     moda_status st = MODA_OK;
     const double start = moda_seconds();
     double now = start;
-    for (size_t n = 0; n < MOST && (n < least || now - start < seconds); n++) {
+    for (size_t n = 0; n < MOST_CALLS && (n < least || now - start < seconds); n++) {
         if (what.before) what.before(what.state);
         const double before = moda_seconds();
         MODA_TRY(what.call(what.state));
@@ -35,35 +38,44 @@ out:
     return st;
 }
 
+moda_status moda_timings_round(moda_timed what, double seconds, moda_timings *t)
+{
+    moda_status st = MODA_OK;
+    MODA_TRY(moda_timings_repeat(what, seconds * WARM_SHARE, WARM_CALLS, NULL));
+    MODA_TRY(moda_timings_repeat(what, seconds, LEAST_CALLS, t));
+out:
+    return st;
+}
+
 static int by_size(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-static double quantile(const double *sorted, size_t n, double share)
-{
-    const double place = share * (double)(n - 1);
-    const size_t below = (size_t)place;
-    const size_t above = below + 1 < n ? below + 1 : below;
-    return sorted[below] + (place - (double)below) * (sorted[above] - sorted[below]);
-}
-
 moda_status moda_timings_summarise(const moda_timings *t, moda_timing_summary *summary)
 {
     moda_status st = MODA_OK;
     double *sorted = NULL;
-    *summary = (moda_timing_summary){0, NAN, NAN, NAN, NAN};
-    if (t->n == 0) goto out;
-    MODA_ALLOC(sorted, t->n * sizeof *sorted);
-    memcpy(sorted, t->seconds, t->n * sizeof *sorted);
-    qsort(sorted, t->n, sizeof *sorted, by_size);
-    *summary =
-        (moda_timing_summary){t->n, quantile(sorted, t->n, 0.5), quantile(sorted, t->n, 0.25),
-                              quantile(sorted, t->n, 0.75), sorted[0]};
+    const size_t n = t->n;
+    *summary = (moda_timing_summary){0, NAN, NAN, NAN, NAN, 0};
+    if (n == 0) goto out;
+    MODA_ALLOC(sorted, n * sizeof *sorted);
+    memcpy(sorted, t->seconds, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, by_size);
+    summary->n = n;
+    summary->median = (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
+    const size_t rank = moda_median_rank(n, MODA_TIMING_CONFIDENCE, &summary->confidence);
+    summary->low = sorted[rank - 1], summary->high = sorted[n - rank];
+    summary->best = sorted[0];
 out:
     free(sorted);
     return st;
+}
+
+double moda_timing_spread(const moda_timing_summary *s)
+{
+    return s->confidence >= MODA_TIMING_CONFIDENCE ? (s->high - s->low) / 2 / s->median : INFINITY;
 }
 
 void moda_timings_free(moda_timings *t)
@@ -71,4 +83,24 @@ void moda_timings_free(moda_timings *t)
     if (!t) return;
     free(t->seconds);
     *t = (moda_timings){0};
+}
+
+moda_status moda_timing_json(const moda_timing_summary *s, json_t *object)
+{
+    moda_status st = MODA_OK;
+    const struct {
+        const char *key;
+        double value;
+    } reals[] = {{"median_seconds", s->median},
+                 {"low_seconds", s->low},
+                 {"high_seconds", s->high},
+                 {"best_seconds", s->best},
+                 {"confidence", s->confidence}};
+    MODA_CHECK(json_object_set_new(object, "calls", json_integer((json_int_t)s->n)) == 0,
+               MODA_ERR_NOMEM, "out of memory");
+    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
+        MODA_CHECK(json_object_set_new(object, reals[i].key, moda_json_number(reals[i].value)) == 0,
+                   MODA_ERR_NOMEM, "out of memory");
+out:
+    return st;
 }

@@ -1,11 +1,18 @@
 /* bench/timing.h - many timings of one thing, and what they say together.
- * A shared machine makes single timings jump, upwards only: the median is what is told, the quartiles
- * show how much to believe it, the best one is what the machine can do undisturbed. */
+ *
+ * A shared machine makes single timings jump, upwards only: the median is what is told. How well it is known is
+ * told by an interval that holds the true median with a stated confidence, whatever the distribution of
+ * timings (bench/median.h): tables call it spread. The best timing is what the machine can do
+ * undisturbed. Timings that follow each other are more alike than the interval's theory has it: it is
+ * a little too narrow where the machine changes between rounds, which bench/calibration.h watches. */
 #ifndef MODA_BENCH_TIMING_H
 #define MODA_BENCH_TIMING_H
 
+#include "base/json.h"
 #include "base/status.h"
 #include <stddef.h>
+
+#define MODA_TIMING_CONFIDENCE 0.95
 
 typedef struct moda_timings {
     double *seconds; /* [n] in the order of measuring */
@@ -14,7 +21,9 @@ typedef struct moda_timings {
 
 typedef struct moda_timing_summary {
     size_t n;
-    double median, low, high, best; /* seconds; low, high: quartiles. NaN for n = 0 */
+    double median, low, high; /* seconds; low, high: the interval. All NaN for n = 0 */
+    double best;
+    double confidence; /* of the interval: less than MODA_TIMING_CONFIDENCE where n < 6 */
 } moda_timing_summary;
 
 MODA_MUST_USE moda_status moda_timings_add(moda_timings *timings, double seconds);
@@ -30,9 +39,20 @@ typedef struct moda_timed {
  * timing. timings NULL: only to warm up. Fails as the call, or MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_timings_repeat(moda_timed what, double seconds, size_t least,
                                               moda_timings *timings);
-/* Quantiles are interpolated between neighbours. Fails: MODA_ERR_NOMEM. */
+/* One round: a fifth of `seconds` to warm up clocks, caches and pages (two calls at least), then
+ * `seconds` of timings (three at least). */
+MODA_MUST_USE moda_status moda_timings_round(moda_timed what, double seconds,
+                                             moda_timings *timings);
+/* Fails: MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_timings_summarise(const moda_timings *timings,
                                                  moda_timing_summary *summary);
+/* Half the interval's width as a share of the median: 0.01 is the median, give or take 1 %. INFINITY
+ * where there are too few timings for the stated confidence. */
+double moda_timing_spread(const moda_timing_summary *summary);
 void moda_timings_free(moda_timings *timings); /* zeroed struct is fine */
+
+/* The figures of a summary, n as "calls", then "median_seconds", "low_seconds", "high_seconds",
+ * "best_seconds", "confidence", go into an object. Fails: MODA_ERR_NOMEM. */
+MODA_MUST_USE moda_status moda_timing_json(const moda_timing_summary *summary, json_t *object);
 
 #endif

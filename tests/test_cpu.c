@@ -38,3 +38,24 @@ Test(cpu, long_names_are_cut)
     cr_assert(eq(sz, strlen(cut), 4));
     cr_assert(eq(int, strncmp(whole, cut, 4), 0));
 }
+
+/* Lines of a file that begin with a word. */
+static size_t lines_with(const char *path, const char *word)
+{
+    char line[4096];
+    size_t n = 0;
+    FILE *f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f)) n += strncmp(line, word, strlen(word)) == 0;
+    if (f) fclose(f);
+    return n;
+}
+
+Test(cpu, counts_are_possible)
+{
+    size_t cores = 0, units = 0, nodes = 0;
+    moda_cpu_count(&cores, &units, &nodes);
+    cr_assert(cores >= 1 && cores <= units && nodes >= 1, "%zu %zu %zu", cores, units, nodes);
+    const size_t online = lines_with("/proc/cpuinfo", "processor");
+    if (online == 0) cr_skip("no processors in /proc/cpuinfo");
+    cr_assert(le(sz, units, online));
+}
