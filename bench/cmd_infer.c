@@ -23,8 +23,9 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
                          char ***operands, size_t *count, bool *help)
 {
     moda_status st = MODA_OK;
-    moda_option common[MODA_COMMON_OPTION_COUNT];
-    *s = (settings){.round = 1, .infer = {.seconds = 1, .rounds = 3}};
+    moda_option common[MODA_COMMON_OPTION_COUNT], measuring[MODA_SESSION_OPTION_COUNT];
+    *s = (settings){.round = 1, .infer.session = {.seconds = 1, .rounds = 5, .spread = 1}};
+    moda_session_options(&s->infer.session, measuring);
     moda_common_options_table(&s->common, common);
     const moda_option table[] = {
         {MODA_OPTION_TEXT, "classes", "LISTS",
@@ -39,10 +40,7 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
         {MODA_OPTION_FLAG, "count", NULL,
          "models (not folders) a second time, counting neurons as decompose does; with --no-fold",
          &s->infer.count_too, 0, 0, NULL},
-        {MODA_OPTION_REAL, "seconds", "X", "to measure each network and batch size (default 1)",
-         &s->infer.seconds, 0.001, 3600, NULL},
-        {MODA_OPTION_SIZE, "rounds", "N", "parts of that time, networks take turns (default 3)",
-         &s->infer.rounds, 1, 1000, NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, measuring, 0, 0, NULL},
         {MODA_OPTION_OUTPUT, "csv", "FILE", "the figures as a table", &s->csv, 0, 0, NULL},
         {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},

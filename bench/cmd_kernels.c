@@ -40,17 +40,16 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
     char texts[MODA_KERNEL_SIZES][HELP], **operands = NULL;
     size_t count = 0;
     moda_option common[MODA_COMMON_OPTION_COUNT], sizes[MODA_KERNEL_SIZES + 1];
-    s->bench.seconds = 0.3, s->bench.rounds = 3;
+    moda_option measuring[MODA_SESSION_OPTION_COUNT];
+    s->bench.session = (moda_session){.seconds = 0.5, .rounds = 5, .spread = 1};
+    moda_session_options(&s->bench.session, measuring);
     moda_common_options_table(&s->common, common);
     size_options(s, texts, sizes);
     const moda_option table[] = {
         {MODA_OPTION_TABLE, NULL, NULL, NULL, sizes, 0, 0, NULL},
         {MODA_OPTION_FLAG, "cold", NULL, "each call finds its operands in memory, not in cache",
          &s->bench.cold, 0, 0, NULL},
-        {MODA_OPTION_REAL, "seconds", "X", "to measure each row (default 0.3)", &s->bench.seconds,
-         0.001, 3600, NULL},
-        {MODA_OPTION_SIZE, "rounds", "N", "parts of that time, rows take turns (default 3)",
-         &s->bench.rounds, 1, 1000, NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, measuring, 0, 0, NULL},
         {MODA_OPTION_OUTPUT, "csv", "FILE", "the figures as a table", &s->csv, 0, 0, NULL},
         {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},

@@ -5,9 +5,8 @@
 #include "base/log.h"
 #include "base/table.h"
 #include "bench/bench_internal.h"
-#include "bench/timing.h"
+#include "bench/session.h"
 #include "engine/peak.h"
-#include "numa/team.h"
 #include "numa/threads.h"
 #include <omp.h>
 #include <stdio.h>
@@ -25,8 +24,10 @@ static const limit bandwidth = {"stream", "triad in memory: a = b + s*c", "GB/s"
 
 typedef struct settings {
     const char *csv;
-    double seconds;
-    size_t rounds;
+    const limit *limit;
+    moda_session session;
+    moda_timings timings; /* of one operation, or one byte */
+    moda_timing_summary time;
     moda_common_options common;
 } settings;
 
@@ -35,14 +36,12 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
     moda_status st = MODA_OK;
     char **operands = NULL;
     size_t count = 0;
-    moda_option common[MODA_COMMON_OPTION_COUNT];
-    *s = (settings){.seconds = 2, .rounds = 10};
+    moda_option common[MODA_COMMON_OPTION_COUNT], measuring[MODA_SESSION_OPTION_COUNT];
+    s->session = (moda_session){.seconds = 2, .rounds = 20, .spread = 1};
+    moda_session_options(&s->session, measuring);
     moda_common_options_table(&s->common, common);
     const moda_option table[] = {
-        {MODA_OPTION_REAL, "seconds", "X", "to measure (default 2)", &s->seconds, 0.001, 3600,
-         NULL},
-        {MODA_OPTION_SIZE, "rounds", "N", "measurements in that time (default 10)", &s->rounds, 1,
-         1000, NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, measuring, 0, 0, NULL},
         {MODA_OPTION_OUTPUT, "csv", "FILE", "the figures as a table", &s->csv, 0, 0, NULL},
         {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
@@ -53,51 +52,63 @@ out:
     return st;
 }
 
-/* The summary is of the time that one operation, or one byte, takes: its best is the limit. */
-static moda_status measure(const limit *l, const settings *s, moda_timing_summary *summary)
+/* Its best is the limit. */
+static moda_status measure(void *user, size_t row, double seconds)
 {
     moda_status st = MODA_OK;
-    moda_timings t = {0};
-    for (size_t i = 0; i < s->rounds; i++) {
-        double rate = 0;
-        MODA_TRY(l->measure(s->seconds / (double)s->rounds, &rate));
-        MODA_TRY(moda_timings_add(&t, 1 / rate));
-    }
-    MODA_TRY(moda_timings_summarise(&t, summary));
+    settings *s = user;
+    double rate = 0;
+    (void)row;
+    MODA_TRY(s->limit->measure(seconds, &rate));
+    MODA_TRY(moda_timings_add(&s->timings, 1 / rate));
 out:
-    moda_timings_free(&t);
     return st;
 }
 
-static void print(const limit *l, const moda_timing_summary *x)
+static moda_session_row row(void *user, size_t i)
 {
-    moda_table *t = moda_table_create("limit|>threads|>kernels|>median|>quartiles|>best|unit");
+    settings *s = user;
+    (void)i;
+    return (moda_session_row){s->limit->benchmark, &s->timings, &s->time};
+}
+
+static void print(const settings *s)
+{
+    const limit *l = s->limit;
+    const moda_timing_summary *x = &s->time;
+    moda_session_print_machine();
+    moda_table *t = moda_table_create("limit|>threads|>kernels|>median|>spread|>best|unit");
     moda_table_row(t, "%s|%d|%s|%.2f|%.2f - %.2f|%.2f|%s", l->what, omp_get_max_threads(),
                    moda_isa_name(moda_isa_best()), 1e-9 / x->median, 1e-9 / x->high, 1e-9 / x->low,
                    1e-9 / x->best, l->unit);
     moda_table_print(t);
     moda_table_destroy(t);
+    moda_session_print_drift(&s->session);
 }
 
-static moda_status write_json(const limit *l, const moda_timing_summary *x, const char *path)
+static moda_status write_json(const settings *s, const char *path)
 {
     moda_status st = MODA_OK;
-    json_t *json = json_pack(
-        "{s:s s:i s:o s:s s:I s:s s:o s:o s:o s:o}", "benchmark", l->benchmark, "threads",
-        omp_get_max_threads(), "thread_map", moda_team_json(moda_team_current()), "kernels",
-        moda_isa_name(moda_isa_best()), "rounds", (json_int_t)x->n, "unit", l->key, "median",
-        moda_json_number(1 / x->median), "low", moda_json_number(1 / x->high), "high",
-        moda_json_number(1 / x->low), "best", moda_json_number(1 / x->best));
+    const limit *l = s->limit;
+    const moda_timing_summary *x = &s->time;
+    json_t *json =
+        json_pack("{s:s s:I s:s s:o s:o s:o s:o}", "benchmark", l->benchmark, "rounds",
+                  (json_int_t)x->n, "unit", l->key, "median", moda_json_number(1 / x->median),
+                  "low", moda_json_number(1 / x->high), "high", moda_json_number(1 / x->low),
+                  "best", moda_json_number(1 / x->best));
     MODA_CHECK(json, MODA_ERR_NOMEM, "out of memory");
+    MODA_TRY(moda_session_json(&s->session, json));
     MODA_TRY(moda_json_write(path, json));
 out:
     json_decref(json);
     return st;
 }
 
-static moda_status write_csv(const limit *l, const moda_timing_summary *x, const char *path)
+static moda_status write_csv(const settings *s, const char *path)
 {
     moda_status st = MODA_OK;
+    const limit *l = s->limit;
+    const moda_timing_summary *x = &s->time;
     moda_writer w = {0};
     MODA_TRY(moda_writer_open(&w, path));
     fprintf(w.stream,
@@ -114,18 +125,20 @@ out:
 static moda_status run(const moda_command *self, const limit *l, int argc, char **argv)
 {
     moda_status st = MODA_OK;
-    settings s;
-    moda_timing_summary x;
+    settings s = {.limit = l};
+    const moda_session_work work = {l->benchmark, 1, &s, row, measure, NULL};
     size_t threads = 0;
     bool help = false;
     MODA_TRY(parse(self, argc, argv, &s, &help));
     if (help) goto out;
     MODA_TRY(moda_threads_start(&s.common, &threads));
-    MODA_TRY(measure(l, &s, &x));
-    if (s.common.json) MODA_TRY(write_json(l, &x, s.common.json));
-    if (s.csv) MODA_TRY(write_csv(l, &x, s.csv));
-    print(l, &x);
+    MODA_TRY(moda_session_run(&s.session, &work));
+    if (s.common.json) MODA_TRY(write_json(&s, s.common.json));
+    if (s.csv) MODA_TRY(write_csv(&s, s.csv));
+    print(&s);
 out:
+    moda_timings_free(&s.timings);
+    moda_session_free(&s.session);
     return st;
 }
 

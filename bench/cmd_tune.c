@@ -5,9 +5,8 @@
 #include "base/progress.h"
 #include "base/table.h"
 #include "bench/bench_internal.h"
+#include "bench/session.h"
 #include "engine/tuner.h"
-#include "numa/cpu.h"
-#include "numa/team.h"
 #include "numa/threads.h"
 #include <math.h>
 #include <stdio.h>
@@ -33,6 +32,7 @@ typedef struct settings {
     size_t batch, threads;
     int effort, precision;
     moda_common_options common;
+    moda_session session; /* calibrated between layers; candidates are timed as the tuner does */
     moda_net *net;
     row *rows; /* [count] */
     size_t count;
@@ -100,11 +100,14 @@ static moda_status measure(settings *s)
     moda_progress progress;
     moda_progress_begin(&progress, "tuning", "layers", s->net->layer_count);
     MODA_ALLOC(s->rows, s->net->layer_count * MODA_CONV_PASSES * sizeof *s->rows);
+    MODA_TRY(moda_calibration_take(&s->session.calibration));
     MODA_TRY(moda_tuner_create(s->net, s->batch,
                                s->precision ? MODA_PRECISION_BF16 : MODA_PRECISION_F32, &tuner));
     for (size_t i = 0; i < s->net->layer_count; i++) {
         for (moda_conv_pass p = 0; p < MODA_CONV_PASSES; p++)
             if (moda_tuner_has(s->net, i, p)) MODA_TRY(measure_pass(s, tuner, i, p));
+        if (moda_tuner_has(s->net, i, MODA_CONV_FORWARD))
+            MODA_TRY(moda_calibration_take(&s->session.calibration));
         moda_progress_update(&progress, i + 1, s->net->layers[i].name);
     }
 out:
@@ -194,13 +197,11 @@ static void print_row(const settings *s, const row *r, moda_table *t)
 
 static void print(const settings *s)
 {
-    char cpu[128], library[64];
     const sums sum = add_up(s);
     moda_table *t = moda_table_create("layer|pass|shape|candidate|>ms|>GFLOP/s|chosen");
     for (size_t i = 0; i < s->count; i++) print_row(s, &s->rows[i], t);
-    printf("%s, oneDNN %s, %zu threads; %s, batch %zu, %s\n\n", moda_cpu_name(cpu, sizeof cpu),
-           moda_tuner_library(library, sizeof library), s->threads, s->net->name, s->batch,
-           precisions[s->precision]);
+    moda_session_print_machine();
+    printf("%s, batch %zu, %s\n\n", s->net->name, s->batch, precisions[s->precision]);
     moda_table_print(t);
     moda_table_destroy(t);
     if (sum.best > 0)
@@ -208,6 +209,7 @@ static void print(const settings *s)
                "rule (%.2fx)\n",
                sum.best * 1e3, sum.direct * 1e3, sum.direct / sum.best, sum.rule * 1e3,
                sum.rule / sum.best);
+    moda_session_print_drift(&s->session);
 }
 
 /* ---- JSON ---- */
@@ -245,21 +247,18 @@ static json_t *row_json(const settings *s, const row *r)
 static moda_status write_json(const settings *s)
 {
     moda_status st = MODA_OK;
-    char cpu[128], library[64];
     const sums sum = add_up(s);
     json_t *passes = json_array(), *json = NULL;
     for (size_t i = 0; i < s->count; i++)
         MODA_CHECK(json_array_append_new(passes, row_json(s, &s->rows[i])) == 0, MODA_ERR_NOMEM,
                    "out of memory");
-    json = json_pack("{s:o s:s s:I s:o s:o s:I s:s s:o s:o s:o s:O}", "cpu",
-                     moda_json_text(moda_cpu_name(cpu, sizeof cpu)), "library",
-                     moda_tuner_library(library, sizeof library), "threads", (json_int_t)s->threads,
-                     "thread_map", moda_team_json(moda_team_current()), "model",
-                     moda_json_text(s->model), "batch_size", (json_int_t)s->batch, "precision",
-                     precisions[s->precision], "best_seconds", moda_json_number(sum.best),
-                     "direct_seconds", moda_json_number(sum.direct), "rule_seconds",
-                     moda_json_number(sum.rule), "passes", passes);
+    json =
+        json_pack("{s:o s:I s:s s:o s:o s:o s:O}", "model", moda_json_text(s->model), "batch_size",
+                  (json_int_t)s->batch, "precision", precisions[s->precision], "best_seconds",
+                  moda_json_number(sum.best), "direct_seconds", moda_json_number(sum.direct),
+                  "rule_seconds", moda_json_number(sum.rule), "passes", passes);
     MODA_CHECK(json, MODA_ERR_NOMEM, "out of memory");
+    MODA_TRY(moda_session_json(&s->session, json));
     MODA_TRY(moda_json_write(s->common.json, json));
 out:
     json_decref(passes);
@@ -281,6 +280,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     print(&s);
 out:
     free(s.rows);
+    moda_session_free(&s.session);
     moda_net_destroy(s.net);
     return st;
 }

@@ -1,14 +1,10 @@
 /* bench/infer.c - running the subjects of moda bench infer. */
 #include "bench/infer.h"
-#include "base/progress.h"
 #include "base/rng.h"
 #include "decompose/rate_counter.h"
 #include "engine/evaluate.h"
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { LEAST_PASSES = 3, WARM_PASSES = 3 };
-#define WARM_SHARE 0.2 /* of a round's time goes to warming up: clocks, caches, pages */
 
 /* Normal numbers as a normalised image has them; a prime period, so that no two channels look alike. */
 static void make_input(uint64_t seed, float *x, size_t n)
@@ -41,37 +37,41 @@ static moda_status measure(const moda_infer_subject *s, uint64_t seed, size_t ba
     moda_executor *executor = moda_runner_executor(runner);
     make_input(seed, moda_executor_input(executor), batch * in.c * in.h * in.w);
     const moda_timed passes = {pass, NULL, executor};
-    MODA_TRY(moda_timings_repeat(passes, seconds * WARM_SHARE, WARM_PASSES, NULL));
-    MODA_TRY(moda_timings_repeat(passes, seconds, LEAST_PASSES, timings));
+    MODA_TRY(moda_timings_round(passes, seconds, timings));
 out:
     moda_runner_destroy(runner);
     moda_rate_counter_destroy(counter);
     return st;
 }
 
+/* Row i: a batch size, and a network, which changes from row to row. */
+static moda_infer_subject *subject_of(moda_infer *m, size_t i)
+{
+    return &m->subjects[i % m->count];
+}
+
+static moda_session_row row(void *user, size_t i)
+{
+    moda_infer *m = user;
+    moda_infer_subject *s = subject_of(m, i);
+    return (moda_session_row){s->name, &s->timings[i / m->count], &s->summaries[i / m->count]};
+}
+
+static moda_status measure_row(void *user, size_t i, double seconds)
+{
+    moda_infer *m = user;
+    moda_infer_subject *s = subject_of(m, i);
+    const size_t b = i / m->count;
+    moda_status st = measure(s, m->seed, m->batches.values[b], seconds, &s->timings[b]);
+    if (st != MODA_OK) st = moda_fail_context(st, "%s, %s", s->source, s->name);
+    return st;
+}
+
 moda_status moda_infer_run(moda_infer *m)
 {
-    moda_status st = MODA_OK;
-    const double seconds = m->seconds / (double)m->rounds;
-    size_t done = 0;
-    moda_progress progress;
-    moda_progress_begin(&progress, "inference", "runs", m->rounds * m->batches.n * m->count);
-    for (size_t round = 0; round < m->rounds; round++)
-        for (size_t b = 0; b < m->batches.n; b++)
-            for (size_t i = 0; i < m->count; i++) {
-                moda_infer_subject *s = &m->subjects[i];
-                st = measure(s, m->seed, m->batches.values[b], seconds, &s->timings[b]);
-                if (st != MODA_OK) st = moda_fail_context(st, "%s, %s", s->source, s->name);
-                MODA_TRY(st);
-                moda_progress_update(&progress, ++done, s->name);
-            }
-    for (size_t i = 0; i < m->count; i++)
-        for (size_t b = 0; b < m->batches.n; b++)
-            MODA_TRY(
-                moda_timings_summarise(&m->subjects[i].timings[b], &m->subjects[i].summaries[b]));
-out:
-    moda_progress_end(&progress);
-    return st;
+    const moda_session_work work = {"inference", m->batches.n * m->count, m, row, measure_row,
+                                    NULL};
+    return moda_session_run(&m->session, &work);
 }
 
 void moda_infer_free(moda_infer *m)
@@ -88,6 +88,7 @@ void moda_infer_free(moda_infer *m)
         moda_model_destroy(s->model);
     }
     free(m->subjects);
+    moda_session_free(&m->session);
     *m = (moda_infer){0};
 }
 

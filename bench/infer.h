@@ -1,15 +1,15 @@
 /* bench/infer.h - how fast networks answer: whole models, modules of single classes, composed ones.
  *
  * A pass is one forward run of a batch whose input is in place, to the logits; the input is made up,
- * since time does not depend on it. Networks take turns in rounds, so that a machine that gets slower or
- * faster in between hits all of them alike. docs/inference.md. */
+ * since time does not depend on it. Networks are measured as bench/session.h has it: a row is a network at a
+ * batch size. docs/inference.md. */
 #ifndef MODA_BENCH_INFER_H
 #define MODA_BENCH_INFER_H
 
 #include "base/json.h"
 #include "base/options.h"
 #include "base/status.h"
-#include "bench/timing.h"
+#include "bench/session.h"
 #include "engine/model.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,8 +34,7 @@ typedef struct moda_infer {
     moda_sizes batches; /* borrowed */
     bool count_too;     /* each model that is added a second time, counting; without fold */
     bool fold;          /* batch norms go into the layers before them (engine/fold.h) */
-    double seconds;     /* per subject and batch, all rounds together */
-    size_t rounds;
+    moda_session session;
     uint64_t seed; /* of inputs, and of weights for networks that have none */
     moda_infer_subject *subjects;
     size_t count, capacity;
@@ -53,7 +52,7 @@ MODA_MUST_USE moda_status moda_infer_add_model(moda_infer *infer, const char *sp
 MODA_MUST_USE moda_status moda_infer_add_decomposition(moda_infer *infer, const char *directory,
                                                        const moda_sizes *sets, size_t set_count,
                                                        size_t round);
-/* Measures all subjects; each batch at least three times a round. Shows progress. */
+/* Measures all subjects at all batch sizes. Shows progress. */
 MODA_MUST_USE moda_status moda_infer_run(moda_infer *infer);
 void moda_infer_free(moda_infer *infer); /* zeroed struct is fine */
 

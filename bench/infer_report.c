@@ -1,9 +1,7 @@
 /* bench/infer_report.c - the figures of moda bench infer as tables, JSON and CSV. */
 #include "base/file.h"
-#include "base/isa.h"
 #include "base/table.h"
 #include "bench/infer.h"
-#include "numa/team.h"
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,9 +68,10 @@ static void print_means(const moda_infer *m, size_t reference, size_t round, siz
 
 void moda_infer_print(const moda_infer *m)
 {
+    moda_session_print_machine();
     for (size_t b = 0; b < m->batches.n; b++) {
-        moda_table *t = moda_table_create(
-            "network|>parameters|>size|>FLOPs|>ms|>quartiles|>images/s|>speed-up");
+        moda_table *t =
+            moda_table_create("network|>parameters|>size|>FLOPs|>ms|>spread|>images/s|>speed-up");
         printf("%sbatch %zu, %d threads, %s\n", b ? "\n" : "", m->batches.values[b],
                omp_get_max_threads(), m->fold ? "batch norms folded" : "batch norms as they are");
         for (size_t i = 0; i < m->count; i++) print_subject(m, &m->subjects[i], b, t);
@@ -85,6 +84,7 @@ void moda_infer_print(const moda_infer *m)
         moda_table_print(t);
         moda_table_destroy(t);
     }
+    moda_session_print_drift(&m->session);
 }
 
 /* ---- JSON ---- */
@@ -93,12 +93,11 @@ static json_t *timing_json(const moda_infer *m, const moda_infer_subject *s, siz
 {
     const moda_timing_summary *x = &s->summaries[b];
     const double batch = (double)m->batches.values[b];
-    return json_pack("{s:I s:I s:o s:o s:o s:o s:o s:o}", "batch", (json_int_t)m->batches.values[b],
-                     "repetitions", (json_int_t)x->n, "median_seconds", moda_json_number(x->median),
-                     "low_seconds", moda_json_number(x->low), "high_seconds",
-                     moda_json_number(x->high), "best_seconds", moda_json_number(x->best),
-                     "images_per_second", moda_json_number(batch / x->median), "speedup",
-                     moda_json_number(moda_infer_speedup(m, s, b)));
+    json_t *json = json_pack("{s:I s:o s:o}", "batch", (json_int_t)m->batches.values[b],
+                             "images_per_second", moda_json_number(batch / x->median), "speedup",
+                             moda_json_number(moda_infer_speedup(m, s, b)));
+    if (json && moda_timing_json(x, json) != MODA_OK) json_decref(json), json = NULL;
+    return json;
 }
 
 /* A path can be any bytes, JSON takes only UTF-8. */
@@ -131,14 +130,12 @@ moda_status moda_infer_json(const moda_infer *m, json_t **json)
     for (size_t i = 0; i < m->count; i++)
         MODA_CHECK(json_array_append_new(subjects, subject_json(m, &m->subjects[i])) == 0,
                    MODA_ERR_NOMEM, "out of memory");
-    report =
-        json_pack("{s:i s:o s:s s:b s:o s:I s:O}", "threads", omp_get_max_threads(), "thread_map",
-                  moda_team_json(moda_team_current()), "kernels", moda_isa_name(moda_isa_best()),
-                  "fold", (int)m->fold, "seconds", moda_json_number(m->seconds), "rounds",
-                  (json_int_t)m->rounds, "networks", subjects);
+    report = json_pack("{s:b s:O}", "fold", (int)m->fold, "networks", subjects);
     MODA_CHECK(report, MODA_ERR_NOMEM, "out of memory");
-    *json = report;
+    MODA_TRY(moda_session_json(&m->session, report));
+    *json = report, report = NULL;
 out:
+    json_decref(report);
     json_decref(subjects);
     return st;
 }
@@ -176,7 +173,7 @@ moda_status moda_infer_write_csv(const moda_infer *m, const char *path)
     moda_writer w = {0};
     MODA_TRY(moda_writer_open(&w, path));
     fputs("source,network,classes,round_channels,batch,parameters,size,multiply_adds,flops,"
-          "repetitions,median_seconds,low_seconds,high_seconds,best_seconds,images_per_second,"
+          "calls,median_seconds,low_seconds,high_seconds,best_seconds,images_per_second,"
           "speedup\n",
           w.stream);
     for (size_t i = 0; i < m->count; i++)

@@ -1,15 +1,12 @@
 /* bench/kernels.c - measuring the cases of a suite. */
 #include "bench/kernels.h"
-#include "base/progress.h"
 #include "engine/peak.h"
 #include "numa/memory.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LEAST_CALLS = 3, WARM_CALLS = 2 };
-#define WARM_SHARE    0.2 /* of a round's time goes to warming up: clocks, caches, pages */
-#define LIMIT_SECONDS 0.1 /* a round, for each of the two limits */
+#define LIMIT_SECONDS 0.1                 /* a round, for each of the two limits */
 #define WASH_BYTES    ((size_t)256 << 20) /* more than the caches of the cores that we run on */
 
 /* ---- cases ---- */
@@ -64,6 +61,7 @@ void moda_kernel_bench_free(moda_kernel_bench *b)
     if (!b) return;
     for (size_t i = 0; i < b->count; i++) moda_timings_free(&b->cases[i].timings);
     free(b->cases);
+    moda_session_free(&b->session);
     *b = (moda_kernel_bench){0};
 }
 
@@ -102,24 +100,31 @@ static void wash(void *state)
 }
 
 /* Operands are made for one round and destroyed again: all cases together need not fit. */
-static moda_status measure(const moda_kernel_bench *b, moda_kernel_case *c, const float *block)
+static moda_status measure(void *user, size_t i, double seconds)
 {
     moda_status st = MODA_OK;
-    const double seconds = b->seconds / (double)b->rounds;
-    subject s = {.kernel = c->kernel, .wash = block};
-    const moda_timed timed = {call, block ? wash : NULL, &s};
+    const moda_kernel_bench *b = user;
+    moda_kernel_case *c = &b->cases[i];
+    subject s = {.kernel = c->kernel, .wash = b->wash};
+    const moda_timed timed = {call, b->wash ? wash : NULL, &s};
     MODA_TRY(c->kernel->create(c->sizes, b->seed, &s.operands));
-    MODA_TRY(moda_timings_repeat(timed, seconds * WARM_SHARE, WARM_CALLS, NULL));
-    MODA_TRY(moda_timings_repeat(timed, seconds, LEAST_CALLS, &c->timings));
+    MODA_TRY(moda_timings_round(timed, seconds, &c->timings));
 out:
     c->kernel->destroy(s.operands);
     return st;
 }
 
+static moda_session_row row(void *user, size_t i)
+{
+    moda_kernel_case *c = &((moda_kernel_bench *)user)->cases[i];
+    return (moda_session_row){c->kernel->name, &c->timings, &c->time};
+}
+
 /* A limit is the best that any round saw. */
-static moda_status measure_limits(moda_kernel_bench *b)
+static moda_status measure_limits(void *user)
 {
     moda_status st = MODA_OK;
+    moda_kernel_bench *b = user;
     double flops, bandwidth;
     MODA_TRY(moda_peak_flops(LIMIT_SECONDS, &flops));
     MODA_TRY(moda_peak_bandwidth(LIMIT_SECONDS, &bandwidth));
@@ -132,26 +137,15 @@ out:
 moda_status moda_kernel_bench_run(moda_kernel_bench *b)
 {
     moda_status st = MODA_OK;
-    void *block = NULL;
-    size_t done = 0;
-    moda_progress progress;
-    moda_progress_begin(&progress, b->suite->name, "runs", b->rounds * b->count);
+    const moda_session_work work = {b->suite->name, b->count, b, row, measure, measure_limits};
     b->peak_flops = b->peak_bandwidth = 0;
     if (b->cold) {
-        MODA_TRY(moda_memory_create(WASH_BYTES, "emptying the caches", &block));
-        memset(block, 0, WASH_BYTES); /* pages of its own: untouched ones would all be one */
+        MODA_TRY(moda_memory_create(WASH_BYTES, "emptying the caches", &b->wash));
+        memset(b->wash, 0, WASH_BYTES); /* pages of its own: untouched ones would all be one */
     }
-    for (size_t round = 0; round < b->rounds; round++) {
-        MODA_TRY(measure_limits(b));
-        for (size_t i = 0; i < b->count; i++) {
-            MODA_TRY(measure(b, &b->cases[i], block));
-            moda_progress_update(&progress, ++done, b->cases[i].kernel->name);
-        }
-    }
-    for (size_t i = 0; i < b->count; i++)
-        MODA_TRY(moda_timings_summarise(&b->cases[i].timings, &b->cases[i].time));
+    MODA_TRY(moda_session_run(&b->session, &work));
 out:
-    moda_progress_end(&progress);
-    moda_memory_destroy(block, WASH_BYTES);
+    moda_memory_destroy(b->wash, WASH_BYTES);
+    b->wash = NULL;
     return st;
 }

@@ -2,15 +2,14 @@
  *
  * A suite is a handful of kernels that do one job, and the sizes that they are measured at. A call's
  * bound is the time that it needs at the least: its bytes at the machine's bandwidth, or its
- * floating-point operations at the machine's peak (engine/peak.h), whichever takes longer. Cases take
- * turns in rounds, so that a machine that gets slower or faster in between hits all of them alike.
- * docs/benchmarks.md. */
+ * floating-point operations at the machine's peak (engine/peak.h), whichever takes longer. Cases are
+ * measured as bench/session.h has it. docs/benchmarks.md. */
 #ifndef MODA_BENCH_KERNELS_H
 #define MODA_BENCH_KERNELS_H
 
 #include "base/json.h"
 #include "base/status.h"
-#include "bench/timing.h"
+#include "bench/session.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -63,19 +62,19 @@ typedef struct moda_kernel_case {
 
 typedef struct moda_kernel_bench {
     const moda_kernel_suite *suite;
-    bool cold;      /* each call finds its operands in memory, not in cache */
-    double seconds; /* per case, all rounds together */
-    size_t rounds;
+    bool cold; /* each call finds its operands in memory, not in cache */
+    moda_session session;
     uint64_t seed; /* of the operands' values */
     moda_kernel_case *cases;
     size_t count, capacity;
     double peak_flops, peak_bandwidth; /* per second; after the run */
+    void *wash; /* cold: the block that pushes operands out of the caches; during the run */
 } moda_kernel_bench;
 
 /* A case per kernel of the suite, at sizes [size_count]. Fails: MODA_ERR_ARG (a size is 0 or above
  * its limit, or the case does not fit into this machine's memory), MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_kernel_bench_add(moda_kernel_bench *bench, const size_t *sizes);
-/* Measures limits and cases, each case three times a round at least. Shows progress. */
+/* Measures limits and cases. Shows progress. */
 MODA_MUST_USE moda_status moda_kernel_bench_run(moda_kernel_bench *bench);
 void moda_kernel_bench_free(moda_kernel_bench *bench); /* zeroed struct is fine */
 

@@ -3,7 +3,6 @@
 #include "base/isa.h"
 #include "base/table.h"
 #include "bench/kernels.h"
-#include "numa/team.h"
 #include <omp.h>
 #include <stdio.h>
 
@@ -29,10 +28,11 @@ void moda_kernel_bench_print(const moda_kernel_bench *b)
     moda_table *t = moda_table_create("kernel");
     for (size_t i = 0; i < s->size_count; i++) moda_table_column(t, true, "%s", s->sizes[i].name);
     for (const char *const *head =
-             (const char *const[]){"ms", "quartiles", "GFLOP/s", "GB/s", "share", "scratch", NULL};
+             (const char *const[]){"ms", "spread", "GFLOP/s", "GB/s", "share", "scratch", NULL};
          *head; head++)
         moda_table_column(t, true, "%s", *head);
     moda_table_column(t, false, "of");
+    moda_session_print_machine();
     printf("%d threads, %s, %s: peak %.1f GFLOP/s, bandwidth %.2f GB/s\n", omp_get_max_threads(),
            moda_isa_name(moda_isa_best()), b->cold ? "operands in memory" : "caches warm",
            b->peak_flops * 1e-9, b->peak_bandwidth * 1e-9);
@@ -51,6 +51,7 @@ void moda_kernel_bench_print(const moda_kernel_bench *b)
     }
     moda_table_print(t);
     moda_table_destroy(t);
+    moda_session_print_drift(&b->session);
 }
 
 static json_t *case_json(const moda_kernel_bench *b, const moda_kernel_case *c)
@@ -63,16 +64,15 @@ static json_t *case_json(const moda_kernel_bench *b, const moda_kernel_case *c)
             json_decref(sizes);
             return NULL;
         }
-    return json_pack("{s:s s:o s:I s:o s:o s:o s:o s:o s:o s:o s:o s:s s:o s:o s:o}", "kernel",
-                     c->kernel->name, "sizes", sizes, "calls", (json_int_t)c->time.n,
-                     "median_seconds", moda_json_number(c->time.median), "low_seconds",
-                     moda_json_number(c->time.low), "high_seconds", moda_json_number(c->time.high),
-                     "best_seconds", moda_json_number(c->time.best), "flops",
-                     moda_json_number(c->work.flops), "bytes", moda_json_number(c->work.bytes),
-                     "flops_per_second", moda_json_number(f.flops), "bytes_per_second",
-                     moda_json_number(f.bytes), "bound", f.bound, "share_of_bound",
-                     moda_json_number(f.share), "operand_bytes", moda_json_number(c->work.operands),
-                     "scratch_bytes", moda_json_number(c->work.scratch));
+    json_t *json =
+        json_pack("{s:s s:o s:o s:o s:o s:o s:s s:o s:o s:o}", "kernel", c->kernel->name, "sizes",
+                  sizes, "flops", moda_json_number(c->work.flops), "bytes",
+                  moda_json_number(c->work.bytes), "flops_per_second", moda_json_number(f.flops),
+                  "bytes_per_second", moda_json_number(f.bytes), "bound", f.bound, "share_of_bound",
+                  moda_json_number(f.share), "operand_bytes", moda_json_number(c->work.operands),
+                  "scratch_bytes", moda_json_number(c->work.scratch));
+    if (json && moda_timing_json(&c->time, json) != MODA_OK) json_decref(json), json = NULL;
+    return json;
 }
 
 moda_status moda_kernel_bench_json(const moda_kernel_bench *b, json_t **json)
@@ -82,16 +82,14 @@ moda_status moda_kernel_bench_json(const moda_kernel_bench *b, json_t **json)
     for (size_t i = 0; i < b->count; i++)
         MODA_CHECK(json_array_append_new(cases, case_json(b, &b->cases[i])) == 0, MODA_ERR_NOMEM,
                    "out of memory");
-    report =
-        json_pack("{s:s s:i s:o s:s s:b s:o s:I s:o s:o s:O}", "benchmark", b->suite->name,
-                  "threads", omp_get_max_threads(), "thread_map",
-                  moda_team_json(moda_team_current()), "kernels", moda_isa_name(moda_isa_best()),
-                  "cold", (int)b->cold, "seconds", moda_json_number(b->seconds), "rounds",
-                  (json_int_t)b->rounds, "peak_flops", moda_json_number(b->peak_flops),
-                  "peak_bandwidth", moda_json_number(b->peak_bandwidth), "cases", cases);
+    report = json_pack("{s:s s:b s:o s:o s:O}", "benchmark", b->suite->name, "cold", (int)b->cold,
+                       "peak_flops", moda_json_number(b->peak_flops), "peak_bandwidth",
+                       moda_json_number(b->peak_bandwidth), "cases", cases);
     MODA_CHECK(report, MODA_ERR_NOMEM, "out of memory");
-    *json = report;
+    MODA_TRY(moda_session_json(&b->session, report));
+    *json = report, report = NULL;
 out:
+    json_decref(report);
     json_decref(cases);
     return st;
 }

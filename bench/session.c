@@ -1,7 +1,7 @@
 #include "bench/session.h"
-#include "base/log.h"
 #include "base/progress.h"
 #include "bench/machine.h"
+#include "numa/team.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -81,13 +81,11 @@ void moda_session_print_drift(const moda_session *s)
     const double drift = moda_calibration_drift(&s->calibration);
     if (moda_timings_summarise(&s->calibration.rounds, &time) != MODA_OK) return;
     if (s->rounds) printf("spread: %.0f %% interval of the median; ", 100 * MODA_TIMING_CONFIDENCE);
-    printf("calibration %.3f ms, drift %.1f %%\n", 1e3 * time.median, 100 * drift);
-    if (drift > MODA_CALIBRATION_DRIFT)
-        moda_log(
-            MODA_LOG_WARNING,
-            "the machine's speed changed by %.1f %% during this run: figures of different rows do "
-            "not compare; run it again when the machine is quiet, or with more --rounds",
-            100 * drift);
+    printf("calibration %.3f ms, drift %.1f %%%s\n", 1e3 * time.median, 100 * drift,
+           drift > MODA_CALIBRATION_DRIFT ? "\nwarning: the machine drifted so much that figures "
+                                            "of different rows do not compare: "
+                                            "measure when it is quiet, or with more --rounds"
+                                          : "");
 }
 
 moda_status moda_session_json(const moda_session *s, json_t *object)
@@ -95,6 +93,7 @@ moda_status moda_session_json(const moda_session *s, json_t *object)
     moda_status st = MODA_OK;
     moda_machine machine;
     json_t *described = NULL, *calibration = NULL, *measuring = json_null();
+    json_t *team = moda_team_json(moda_team_current());
     moda_machine_describe(&machine);
     MODA_TRY(moda_machine_json(&machine, &described));
     MODA_TRY(moda_calibration_json(&s->calibration, &calibration));
@@ -105,11 +104,13 @@ moda_status moda_session_json(const moda_session *s, json_t *object)
                       "confidence", moda_json_number(MODA_TIMING_CONFIDENCE));
     MODA_CHECK(json_object_set_new(object, "measuring", measuring) == 0 &&
                    json_object_set(object, "machine", described) == 0 &&
+                   json_object_set(object, "thread_map", team) == 0 &&
                    json_object_set(object, "calibration", calibration) == 0,
                MODA_ERR_NOMEM, "out of memory");
 out:
     json_decref(described);
     json_decref(calibration);
+    json_decref(team);
     return st;
 }
 

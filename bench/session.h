@@ -49,10 +49,10 @@ typedef struct moda_session_work {
 MODA_MUST_USE moda_status moda_session_run(moda_session *session, const moda_session_work *work);
 
 /* Above the tables, on stdout: the machine, in one line. Below them: how fast the calibration kernel was, and how
- * it drifted; a warning on stderr if so much that figures do not compare. */
+ * it drifted; a warning, which stays with the figures, if so much that they do not compare. */
 void moda_session_print_machine(void);
 void moda_session_print_drift(const moda_session *session);
-/* "machine", "measuring" and "calibration" go into a benchmark's object. Fails: MODA_ERR_NOMEM. */
+/* "machine", "thread_map", "measuring" and "calibration" go into a benchmark's object. Fails: MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_session_json(const moda_session *session, json_t *object);
 void moda_session_free(moda_session *session); /* zeroed struct is fine; keeps the options */
 

@@ -25,7 +25,7 @@ TestSuite(bench_infer, .init = one_thread, .fini = test_folder_remove, .timeout 
 
 /* ---- timings ---- */
 
-Test(bench_infer, quantiles_of_timings)
+Test(bench_infer, timings_in_few_figures)
 {
     moda_timings t = {0};
     moda_timing_summary s;
@@ -35,14 +35,14 @@ Test(bench_infer, quantiles_of_timings)
         cr_assert(eq(int, moda_timings_add(&t, (double)(i * 379 % 1001)), MODA_OK));
     cr_assert(eq(int, moda_timings_summarise(&t, &s), MODA_OK));
     cr_assert(eq(sz, s.n, 1001));
-    cr_assert(s.median == 500 && s.low == 250 && s.high == 750 && s.best == 0, "%g %g %g %g",
+    cr_assert(s.median == 500 && s.low == 469 && s.high == 531 && s.best == 0, "%g %g %g %g",
               s.median, s.low, s.high, s.best);
     cr_assert(eq(dbl, t.seconds[1], 379), "the order of measuring stays");
     moda_timings_free(&t);
     cr_assert(eq(int, moda_timings_add(&t, 3), MODA_OK));
     cr_assert(eq(int, moda_timings_add(&t, 5), MODA_OK));
     cr_assert(eq(int, moda_timings_summarise(&t, &s), MODA_OK));
-    cr_assert(s.median == 4 && s.low == 3.5 && s.high == 4.5 && s.best == 3);
+    cr_assert(s.median == 4 && s.low == 3 && s.high == 5 && s.best == 3);
     moda_timings_free(&t);
 }
 
@@ -81,7 +81,8 @@ Test(bench_infer, a_folder_gives_model_modules_and_composed_networks)
 {
     size_t batches[] = {1, 5}, first[] = {5, 0, 3}, second[] = {7};
     const moda_sizes sets[] = {{first, 3}, {second, 1}};
-    moda_infer m = {.batches = {batches, 2}, .seconds = 0.002, .rounds = 2, .fold = true};
+    moda_infer m = {
+        .batches = {batches, 2}, .session = {.seconds = 0.002, .rounds = 2}, .fold = true};
     write_decomposition();
     cr_assert(eq(int, moda_infer_add_decomposition(&m, test_path("modules"), sets, 2, 16), MODA_OK),
               "%s", moda_last_error());
@@ -120,7 +121,8 @@ Test(bench_infer, models_and_names_of_networks)
                         "[batchnorm]\nname = n\n[relu]\n[avgpool]\nkernel = global\n"
                         "[linear]\nname = z\noutputs = classes\nbias = no\n");
     for (int fold = 0; fold < 2; fold++) {
-        moda_infer m = {.batches = {batches, 1}, .seconds = 0.001, .rounds = 1, .fold = fold};
+        moda_infer m = {
+            .batches = {batches, 1}, .session = {.seconds = 0.001, .rounds = 1}, .fold = fold};
         cr_assert(eq(int, moda_infer_add_model(&m, test_path("m.safetensors")), MODA_OK));
         cr_assert(eq(int, moda_infer_add_model(&m, test_path("b.net")), MODA_OK), "%s",
                   moda_last_error());
@@ -142,7 +144,8 @@ Test(bench_infer, models_and_names_of_networks)
 Test(bench_infer, a_second_time_counting)
 {
     size_t batches[] = {3};
-    moda_infer m = {.batches = {batches, 1}, .seconds = 0.001, .rounds = 1, .count_too = true};
+    moda_infer m = {
+        .batches = {batches, 1}, .session = {.seconds = 0.001, .rounds = 1}, .count_too = true};
     cr_assert(eq(int, moda_infer_add_model(&m, "lenet5"), MODA_OK), "%s", moda_last_error());
     cr_assert(eq(int, moda_infer_add_model(&m, "lenet5"), MODA_OK), "%s", moda_last_error());
     cr_assert(eq(sz, m.count, 4));

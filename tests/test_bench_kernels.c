@@ -110,7 +110,8 @@ Test(bench_kernels, every_kernel_runs_at_odd_sizes)
     static const size_t sizes[][MODA_KERNEL_SIZES] = {{1, 1, 1},     {13, 67, 3}, {3, 5, 7, 16},
                                                       {2, 33, 1, 1}, {1},         {1001}};
     for (size_t s = 0; s < 3; s++) {
-        moda_kernel_bench b = {.suite = suites[s], .seconds = 0.002, .rounds = 1, .cold = s == 2};
+        moda_kernel_bench b = {
+            .suite = suites[s], .session = {.seconds = 0.002, .rounds = 1}, .cold = s == 2};
         cr_assert(eq(int, moda_kernel_bench_add(&b, sizes[2 * s]), MODA_OK));
         cr_assert(eq(int, moda_kernel_bench_add(&b, sizes[2 * s + 1]), MODA_OK));
         cr_assert(eq(sz, b.count, 2 * suites[s]->kernel_count));
@@ -151,8 +152,7 @@ Test(bench_kernels, json_and_csv_tell_the_same)
         program_must("bench similarity --batch-size 8,16 --neurons 64,100 --classes 4 " QUICK
                      " --json k.json --csv k.csv")
             .out;
-    cr_assert(strstr(out, "peak") && strstr(out, "pairwise") && strstr(out, "quartiles"), "%s",
-              out);
+    cr_assert(strstr(out, "peak") && strstr(out, "pairwise") && strstr(out, "spread"), "%s", out);
     char *csv = test_read(test_path("k.csv")), *rest = NULL, *line = strtok_r(csv, "\n", &rest);
     json_t *json = program_json("k.json");
     const json_t *cases = json_object_get(json, "cases");
