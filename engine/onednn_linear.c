@@ -1,18 +1,10 @@
 /* engine/onednn_linear.c - fully connected layers as oneDNN inner products. A linear layer behind a
  * feature map reads the map as it lies in memory, blocked or not: oneDNN orders the weights to fit,
  * so there is no flatten step. */
-#include "engine/onednn_internal.h"
+#include "engine/onednn_linear_internal.h"
 
-/* Descriptors of one layer. On 1x1 maps the spatial dimensions are left out. */
-typedef struct linear {
-    dnnl_memory_desc_t src, weights, d_weights, bias, dst; /* src and weights left to oneDNN */
-    dnnl_memory_desc_t flat;                               /* 1x1: the input as plain [n,c,1,1] */
-    bool on_maps, has_bias;
-    size_t weight, bias_parameter;
-} linear;
-
-/* With maps and weights of that type; bias and gradients of weights are always f32. */
-static moda_status describe(const moda_executor *e, size_t layer, dnnl_data_type_t type, linear *x)
+moda_status moda_linear_describe(const moda_executor *e, size_t layer, dnnl_data_type_t type,
+                                 moda_linear *x)
 {
     moda_status st = MODA_OK;
     const moda_layer *l = &e->net->layers[layer];
@@ -20,7 +12,7 @@ static moda_status describe(const moda_executor *e, size_t layer, dnnl_data_type
     const dnnl_dim_t n = (dnnl_dim_t)e->options.batch, o = (dnnl_dim_t)l->shape.c;
     const dnnl_dims_t src = {n, (dnnl_dim_t)in.c, (dnnl_dim_t)in.h, (dnnl_dim_t)in.w};
     const dnnl_dims_t weights = {o, src[1], src[2], src[3]}, dst = {n, o}, bias = {o};
-    *x = (linear){.on_maps = in.h * in.w > 1, .has_bias = l->bias};
+    *x = (moda_linear){.on_maps = in.h * in.w > 1, .has_bias = l->bias};
     const int rank = x->on_maps ? 4 : 2;
     MODA_DNNL(dnnl_memory_desc_init_by_tag(&x->src, rank, src, type,
                                            x->on_maps ? dnnl_format_tag_any : dnnl_nc),
@@ -39,14 +31,31 @@ out:
     return st;
 }
 
-static moda_status forward_primitive(const moda_executor *e, size_t layer, const linear *x,
+dnnl_status_t moda_linear_operation(const moda_linear *x, moda_conv_pass pass,
+                                    dnnl_inner_product_desc_t *d)
+{
+    const dnnl_memory_desc_t *bias = x->has_bias ? &x->bias : NULL;
+    switch (pass) {
+    case MODA_CONV_FORWARD:
+        return dnnl_inner_product_forward_desc_init(d, dnnl_forward_training, &x->src, &x->weights,
+                                                    bias, &x->dst);
+    case MODA_CONV_BACKWARD_DATA:
+        return dnnl_inner_product_backward_data_desc_init(d, &x->src, &x->weights, &x->dst);
+    case MODA_CONV_BACKWARD_WEIGHTS:
+        return dnnl_inner_product_backward_weights_desc_init(d, &x->src, &x->d_weights, bias,
+                                                             &x->dst);
+    case MODA_CONV_PASSES: break;
+    }
+    return dnnl_invalid_arguments;
+}
+
+static moda_status forward_primitive(const moda_executor *e, size_t layer, const moda_linear *x,
                                      dnnl_primitive_desc_t *desc)
 {
     moda_status st = MODA_OK;
     dnnl_inner_product_desc_t d;
-    MODA_DNNL(dnnl_inner_product_forward_desc_init(&d, dnnl_forward_training, &x->src, &x->weights,
-                                                   x->has_bias ? &x->bias : NULL, &x->dst),
-              "inner product", e->net->layers[layer].name);
+    MODA_DNNL(moda_linear_operation(x, MODA_CONV_FORWARD, &d), "inner product",
+              e->net->layers[layer].name);
     MODA_TRY(moda_primitive_desc(e, layer, &d, NULL, "inner product", desc));
 out:
     return st;
@@ -56,11 +65,11 @@ out:
 static moda_status claim_weights(moda_executor *e, size_t layer, size_t parameter)
 {
     moda_status st = MODA_OK;
-    linear x;
+    moda_linear x;
     dnnl_primitive_desc_t desc = NULL;
     dnnl_memory_desc_t *own = &e->weights->layout[parameter];
     if (own->ndims) goto out;
-    MODA_TRY(describe(e, layer, dnnl_f32, &x));
+    MODA_TRY(moda_linear_describe(e, layer, dnnl_f32, &x));
     MODA_TRY(forward_primitive(e, layer, &x, &desc));
     *own = *dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
 out:
@@ -75,9 +84,9 @@ moda_status moda_linear_compile_forward(moda_executor *e, size_t layer)
     const moda_value *in = &e->values[l->input[0]];
     moda_value *out = &e->values[layer];
     moda_layer_state *s = &e->states[layer];
-    linear x;
+    moda_linear x;
     size_t weights, bias = 0;
-    MODA_TRY(describe(e, layer, s->type, &x));
+    MODA_TRY(moda_linear_describe(e, layer, s->type, &x));
     MODA_TRY(claim_weights(e, layer, x.weight));
     MODA_TRY(forward_primitive(e, layer, &x, &s->forward));
     const dnnl_memory_desc_t want =
@@ -101,7 +110,7 @@ out:
     return st;
 }
 
-static moda_status backward_weights(moda_executor *e, size_t layer, const linear *x)
+static moda_status backward_weights(moda_executor *e, size_t layer, const moda_linear *x)
 {
     moda_status st = MODA_OK;
     const moda_layer *l = &e->net->layers[layer];
@@ -110,9 +119,7 @@ static moda_status backward_weights(moda_executor *e, size_t layer, const linear
     dnnl_inner_product_desc_t d;
     size_t src = s->source, d_weights, d_bias = 0;
     dnnl_memory_desc_t src_want = x->src;
-    MODA_DNNL(dnnl_inner_product_backward_weights_desc_init(&d, &x->src, &x->d_weights,
-                                                            x->has_bias ? &x->bias : NULL, &x->dst),
-              "inner product", l->name);
+    MODA_DNNL(moda_linear_operation(x, MODA_CONV_BACKWARD_WEIGHTS, &d), "inner product", l->name);
     MODA_TRY(moda_primitive_desc(e, layer, &d, s->forward, "inner product", &desc));
     const dnnl_memory_desc_t written =
         *dnnl_primitive_desc_query_md(desc, dnnl_query_diff_weights_md, 0);
@@ -134,15 +141,14 @@ out:
     return st;
 }
 
-static moda_status backward_data(moda_executor *e, size_t layer, const linear *x)
+static moda_status backward_data(moda_executor *e, size_t layer, const moda_linear *x)
 {
     moda_status st = MODA_OK;
     const moda_layer *l = &e->net->layers[layer];
     dnnl_primitive_desc_t desc = NULL;
     dnnl_inner_product_desc_t d;
     size_t weights, d_in;
-    MODA_DNNL(dnnl_inner_product_backward_data_desc_init(&d, &x->src, &x->weights, &x->dst),
-              "inner product", l->name);
+    MODA_DNNL(moda_linear_operation(x, MODA_CONV_BACKWARD_DATA, &d), "inner product", l->name);
     MODA_TRY(moda_primitive_desc(e, layer, &d, e->states[layer].forward, "inner product", &desc));
     const dnnl_memory_desc_t want = *dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
     const dnnl_memory_desc_t written =
@@ -163,8 +169,8 @@ out:
 moda_status moda_linear_compile_backward(moda_executor *e, size_t layer)
 {
     moda_status st = MODA_OK;
-    linear x;
-    MODA_TRY(describe(e, layer, e->states[layer].type, &x));
+    moda_linear x;
+    MODA_TRY(moda_linear_describe(e, layer, e->states[layer].type, &x));
     MODA_TRY(backward_weights(e, layer, &x));
     if (!moda_gradient_unwanted(e, e->net->layers[layer].input[0]))
         MODA_TRY(backward_data(e, layer, &x));

@@ -208,22 +208,89 @@ static void report(moda_trial *t, moda_measurement *m)
     m->count = t->count;
 }
 
+/* ---- trials ---- */
+
+static moda_status prepare(moda_trial *t, moda_tune_effort effort)
+{
+    moda_status st = MODA_OK;
+    const moda_layer_kind kind = t->tuner->shell.net->layers[t->layer].kind;
+    MODA_ALLOC(t->contenders, MODA_CANDIDATES * sizeof *t->contenders);
+    MODA_TRY(kind == MODA_LAYER_CONV ? moda_conv_trial(t, effort) : moda_linear_trial(t, effort));
+out:
+    return st;
+}
+
+static void clear(moda_trial *t)
+{
+    for (size_t i = 0; t->contenders && i < MODA_CANDIDATES; i++)
+        moda_program_free(&t->contenders[i].program);
+    free(t->contenders);
+    dnnl_primitive_desc_destroy(t->first);
+}
+
 moda_status moda_tuner_measure(moda_tuner *tuner, size_t layer, moda_conv_pass pass,
                                moda_tune_effort effort, bool always, moda_measurement *m)
 {
     moda_status st = MODA_OK;
-    moda_trial t = {.tuner = tuner, .layer = layer};
+    moda_trial t = {.tuner = tuner, .layer = layer, .pass = pass};
     *m = (moda_measurement){.key = moda_tuner_key(tuner, layer, pass)};
-    MODA_TRY(moda_trial_prepare(&t, pass, effort));
+    MODA_TRY(prepare(&t, effort));
     if (t.count > 1 || effort == MODA_TUNE_FULL || always) {
         MODA_TRY(place(&t));
         MODA_TRY(compete(&t, effort));
     }
     report(&t, m);
 out:
-    for (size_t i = 0; t.contenders && i < MODA_CANDIDATES; i++)
-        moda_program_free(&t.contenders[i].program);
-    free(t.contenders);
-    dnnl_primitive_desc_destroy(t.first);
+    clear(&t);
+    return st;
+}
+
+moda_status moda_trial_open(moda_tuner *tuner, size_t layer, moda_conv_pass pass,
+                            moda_trial **trial)
+{
+    moda_status st = MODA_OK;
+    moda_trial *t = NULL;
+    *trial = NULL;
+    MODA_ALLOC(t, sizeof *t);
+    t->tuner = tuner, t->layer = layer, t->pass = pass;
+    MODA_TRY(prepare(t, MODA_TUNE_FULL));
+    *trial = t, t = NULL;
+out:
+    moda_trial_close(t);
+    return st;
+}
+
+void moda_trial_close(moda_trial *t)
+{
+    if (!t) return;
+    clear(t);
+    free(t);
+}
+
+size_t moda_trial_count(const moda_trial *t)
+{
+    return t->count;
+}
+
+moda_trial_way moda_trial_describe(const moda_trial *t, size_t i)
+{
+    const moda_contender *c = &t->contenders[i];
+    moda_trial_way way = {.algorithm = c->algorithm,
+                          .implementation = c->choice.implementation,
+                          .type = c->choice.type,
+                          .copies = c->program.count - 1};
+    for (size_t b = 0; b < c->program.buffer_count; b++)
+        *(b < MODA_TENSORS ? &way.operands : &way.scratch) += c->program.buffers[b].bytes;
+    return way;
+}
+
+moda_status moda_trial_run(moda_trial *t, size_t i)
+{
+    moda_status st = MODA_OK;
+    const moda_program *p = &t->contenders[i].program;
+    if (!t->placed) MODA_TRY(place(t));
+    t->placed = true;
+    MODA_TRY(moda_program_run(p, t->tuner->weights->stream, 0, p->count, true));
+out:
     return st;
 }

@@ -51,6 +51,30 @@ moda_tuning_key moda_tuner_key(const moda_tuner *tuner, size_t layer, moda_conv_
 MODA_MUST_USE moda_status moda_tuner_measure(moda_tuner *tuner, size_t layer, moda_conv_pass pass,
                                              moda_tune_effort effort, bool always,
                                              moda_measurement *m);
+
+/* ---- one pass by itself, for benchmarks ---- */
+
+/* All candidates of a pass of a CONV, or of a LINEAR layer (oneDNN's inner products, and the same product of
+ * plain matrices), ready to be run; any pass, whether training runs it or not. One trial of a tuner at a
+ * time: they share its memory. Fails: MODA_ERR_NOMEM, MODA_ERR_INTERNAL. */
+typedef struct moda_trial moda_trial;
+MODA_MUST_USE moda_status moda_trial_open(moda_tuner *tuner, size_t layer, moda_conv_pass pass,
+                                          moda_trial **trial);
+void moda_trial_close(moda_trial *trial);
+
+typedef struct moda_trial_way {
+    const char *algorithm;      /* "direct", "winograd", "narrow"; "inner_product", "matmul" */
+    const char *implementation; /* oneDNN's name, or our instruction set; until close */
+    moda_dtype type;
+    size_t copies;
+    size_t operands; /* bytes of what the pass reads and writes, as it stands */
+    size_t scratch;  /* bytes beside them: copies, and what oneDNN wants */
+} moda_trial_way;
+size_t moda_trial_count(const moda_trial *trial);
+moda_trial_way moda_trial_describe(const moda_trial *trial, size_t i);
+/* Runs candidate i once. The first run of a trial makes and fills memory for all. */
+MODA_MUST_USE moda_status moda_trial_run(moda_trial *trial, size_t i);
+
 /* Whether training runs this pass: a CONV, and the gradient by its input if that is not the network's. */
 bool moda_tuner_has(const moda_net *net, size_t layer, moda_conv_pass pass);
 /* oneDNN's version and instruction set: "2.6.3 isa 0x1ef"; the buffer is returned. */
