@@ -95,6 +95,7 @@
 #include "bench/machine.h"
 #include "bench/median.h"
 #include "bench/report.h"
+#include "bench/roofline.h"
 #include "bench/session.h"
 #include "bench/timing.h"
 

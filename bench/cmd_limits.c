@@ -17,6 +17,9 @@ typedef struct limit {
     moda_status (*measure)(double seconds, double *rate);
 } limit;
 
+static const char *const precisions[] = {"f32", "bf16", NULL};
+static const limit flops_bf16 = {"peak", "bf16 dot products in registers", "GFLOP/s",
+                                 "flops_per_second", moda_peak_flops_bf16};
 static const limit flops = {"peak", "f32 multiply-adds in registers", "GFLOP/s", "flops_per_second",
                             moda_peak_flops};
 static const limit bandwidth = {"stream", "triad in memory: a = b + s*c", "GB/s",
@@ -25,6 +28,7 @@ static const limit bandwidth = {"stream", "triad in memory: a = b + s*c", "GB/s"
 typedef struct settings {
     const char *csv;
     const limit *limit;
+    int precision;
     moda_session session;
     moda_timings timings; /* of one operation, or one byte */
     moda_timing_summary time;
@@ -36,11 +40,18 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
     moda_status st = MODA_OK;
     char **operands = NULL;
     size_t count = 0;
+    const bool types = s->limit == &flops;
+    const moda_option precision = {
+        MODA_OPTION_CHOICE, "precision", "P", "f32 or bf16 (default f32)",
+        &s->precision,      0,           0,   precisions};
+    moda_option own[] = {types ? precision : (moda_option){.kind = MODA_OPTION_END},
+                         {.kind = MODA_OPTION_END}};
     moda_option common[MODA_COMMON_OPTION_COUNT], measuring[MODA_SESSION_OPTION_COUNT];
     s->session = (moda_session){.seconds = 2, .rounds = 20, .spread = 1};
     moda_session_options(&s->session, measuring);
     moda_common_options_table(&s->common, common);
     const moda_option table[] = {
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, own, 0, 0, NULL},
         {MODA_OPTION_TABLE, NULL, NULL, NULL, measuring, 0, 0, NULL},
         {MODA_OPTION_OUTPUT, "csv", "FILE", "the figures as a table", &s->csv, 0, 0, NULL},
         {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
@@ -48,6 +59,7 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
     };
     MODA_TRY(moda_options_parse(self, table, argc, argv, 0, 0, &operands, &count, help));
     if (s->common.quiet) moda_log_set_level(MODA_LOG_WARNING);
+    if (s->precision) s->limit = &flops_bf16;
 out:
     return st;
 }
@@ -92,10 +104,10 @@ static moda_status write_json(const settings *s, const char *path)
     const limit *l = s->limit;
     const moda_timing_summary *x = &s->time;
     json_t *json =
-        json_pack("{s:s s:I s:s s:o s:o s:o s:o}", "benchmark", l->benchmark, "rounds",
-                  (json_int_t)x->n, "unit", l->key, "median", moda_json_number(1 / x->median),
-                  "low", moda_json_number(1 / x->high), "high", moda_json_number(1 / x->low),
-                  "best", moda_json_number(1 / x->best));
+        json_pack("{s:s s:s s:I s:s s:o s:o s:o s:o}", "benchmark", l->benchmark, "limit", l->what,
+                  "rounds", (json_int_t)x->n, "unit", l->key, "median",
+                  moda_json_number(1 / x->median), "low", moda_json_number(1 / x->high), "high",
+                  moda_json_number(1 / x->low), "best", moda_json_number(1 / x->best));
     MODA_CHECK(json, MODA_ERR_NOMEM, "out of memory");
     MODA_TRY(moda_session_json(&s->session, json));
     MODA_TRY(moda_json_write(path, json));

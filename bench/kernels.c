@@ -1,6 +1,5 @@
 /* bench/kernels.c - measuring the cases of a suite. */
 #include "bench/kernels.h"
-#include "engine/peak.h"
 #include "numa/memory.h"
 #include <stdlib.h>
 #include <string.h>
@@ -65,14 +64,6 @@ void moda_kernel_bench_free(moda_kernel_bench *b)
     *b = (moda_kernel_bench){0};
 }
 
-double moda_kernel_bound(const moda_kernel_bench *b, const moda_kernel_case *c, bool *compute)
-{
-    const double operations = c->work.flops / b->peak_flops;
-    const double traffic = c->work.bytes / b->peak_bandwidth;
-    *compute = operations > traffic;
-    return *compute ? operations : traffic;
-}
-
 /* ---- running ---- */
 
 /* What a timed call sees: the operands, and a block that pushes them out of the caches. */
@@ -120,25 +111,15 @@ static moda_session_row row(void *user, size_t i)
     return (moda_session_row){c->kernel->name, &c->timings, &c->time};
 }
 
-/* A limit is the best that any round saw. */
 static moda_status measure_limits(void *user)
 {
-    moda_status st = MODA_OK;
-    moda_kernel_bench *b = user;
-    double flops, bandwidth;
-    MODA_TRY(moda_peak_flops(LIMIT_SECONDS, &flops));
-    MODA_TRY(moda_peak_bandwidth(LIMIT_SECONDS, &bandwidth));
-    if (flops > b->peak_flops) b->peak_flops = flops;
-    if (bandwidth > b->peak_bandwidth) b->peak_bandwidth = bandwidth;
-out:
-    return st;
+    return moda_limits_measure(&((moda_kernel_bench *)user)->limits);
 }
 
 moda_status moda_kernel_bench_run(moda_kernel_bench *b)
 {
     moda_status st = MODA_OK;
     const moda_session_work work = {b->suite->name, b->count, b, row, measure, measure_limits};
-    b->peak_flops = b->peak_bandwidth = 0;
     if (b->cold) {
         MODA_TRY(moda_memory_create(WASH_BYTES, "emptying the caches", &b->wash));
         memset(b->wash, 0, WASH_BYTES); /* pages of its own: untouched ones would all be one */

@@ -1,14 +1,13 @@
 /* bench/kernels.h - the speed of single kernels, each held against what bounds it.
  *
- * A suite is a handful of kernels that do one job, and the sizes that they are measured at. A call's
- * bound is the time that it needs at the least: its bytes at the machine's bandwidth, or its
- * floating-point operations at the machine's peak (engine/peak.h), whichever takes longer. Cases are
- * measured as bench/session.h has it. docs/benchmarks.md. */
+ * A suite is a handful of kernels that do one job, and the sizes that they are measured at. Cases are
+ * measured as bench/session.h has it, and held against bench/roofline.h's bound. docs/benchmarks.md. */
 #ifndef MODA_BENCH_KERNELS_H
 #define MODA_BENCH_KERNELS_H
 
 #include "base/json.h"
 #include "base/status.h"
+#include "bench/roofline.h"
 #include "bench/session.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,10 +15,9 @@
 
 enum { MODA_KERNEL_SIZES = 4 }; /* of a case, at most */
 
-/* What one call does. Doubles: no product of sizes overflows. */
+/* What one call does: moda_workload's flops and bytes, and */
 typedef struct moda_kernel_work {
-    double flops;    /* additions and multiplications */
-    double bytes;    /* that must move when nothing is in cache: each operand once */
+    double flops, bytes;
     double operands; /* bytes of what goes in and comes out */
     double scratch;  /* bytes that the kernel needs beside them */
 } moda_kernel_work;
@@ -67,8 +65,8 @@ typedef struct moda_kernel_bench {
     uint64_t seed; /* of the operands' values */
     moda_kernel_case *cases;
     size_t count, capacity;
-    double peak_flops, peak_bandwidth; /* per second; after the run */
-    void *wash; /* cold: the block that pushes operands out of the caches; during the run */
+    moda_limits limits; /* after the run */
+    void *wash;         /* cold: the block that pushes operands out of the caches; during the run */
 } moda_kernel_bench;
 
 /* A case per kernel of the suite, at sizes [size_count]. Fails: MODA_ERR_ARG (a size is 0 or above
@@ -77,9 +75,6 @@ MODA_MUST_USE moda_status moda_kernel_bench_add(moda_kernel_bench *bench, const 
 /* Measures limits and cases. Shows progress. */
 MODA_MUST_USE moda_status moda_kernel_bench_run(moda_kernel_bench *bench);
 void moda_kernel_bench_free(moda_kernel_bench *bench); /* zeroed struct is fine */
-
-/* Seconds that a call needs at the least; *compute: whether operations, not bytes, say so. */
-double moda_kernel_bound(const moda_kernel_bench *bench, const moda_kernel_case *c, bool *compute);
 
 /* A table on stdout. */
 void moda_kernel_bench_print(const moda_kernel_bench *bench);

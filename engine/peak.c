@@ -27,28 +27,45 @@ out:
 
 /* One thread's fastest run until the deadline. The factors keep every chain near 2: neither
  * infinite nor denormal, whatever the number of rounds. */
-static double fastest_run(double deadline)
+static double fastest_run(moda_k_fma *kernel, double deadline)
 {
     double best = 0, now = moda_seconds();
     do {
         float sum;
         const double begin = now;
-        const double operations = table[moda_isa_best()]->fma(ROUNDS, 0.5f, 1, &sum);
+        const double operations = kernel(ROUNDS, 0.5f, 1, &sum);
         now = moda_seconds();
         if (now > begin && operations / (now - begin) > best) best = operations / (now - begin);
     } while (now < deadline || best == 0);
     return best;
 }
 
-moda_status moda_peak_flops(double seconds, double *flops)
+static moda_status measure(moda_k_fma *kernel, double seconds, double *flops)
 {
     moda_status st = MODA_OK;
     const double deadline = moda_seconds() + seconds;
     double sum = 0;
     MODA_TRY(check(seconds));
 #pragma omp parallel reduction(+ : sum)
-    sum += fastest_run(deadline);
+    sum += fastest_run(kernel, deadline);
     *flops = sum;
+out:
+    return st;
+}
+
+moda_status moda_peak_flops(double seconds, double *flops)
+{
+    return measure(table[moda_isa_best()]->fma, seconds, flops);
+}
+
+moda_status moda_peak_flops_bf16(double seconds, double *flops)
+{
+    moda_status st = MODA_OK;
+    MODA_CHECK(moda_cpu_has_bf16(), MODA_ERR_UNSUPPORTED,
+               "this CPU does not multiply bf16: measure f32");
+#if defined(__x86_64__)
+    MODA_TRY(measure(moda_peak_dot_bf16, seconds, flops));
+#endif
 out:
     return st;
 }

@@ -15,6 +15,10 @@
  * (seconds not above 0). */
 MODA_MUST_USE moda_status moda_peak_flops(double seconds, double *flops);
 
+/* The same for bf16: AVX-512's dot products of pairs, 4 operations a lane of f32. Tile units go beyond.
+ * Fails: MODA_ERR_ARG, MODA_ERR_UNSUPPORTED (moda_cpu_has_bf16() says no). */
+MODA_MUST_USE moda_status moda_peak_flops_bf16(double seconds, double *flops);
+
 /* Bytes a second between memory and cores: STREAM's triad a := b + s*c on f32 arrays of at
  * least 64 MiB each and 16 MiB a thread, 12 bytes an element. As STREAM does, it leaves out
  * that most CPUs read the line of a before they write it: a loop that only reads, or whose data

@@ -22,6 +22,9 @@ typedef struct moda_peak_kernels {
 extern const moda_peak_kernels moda_peak_kernels_ref;
 #if defined(__x86_64__)
 extern const moda_peak_kernels moda_peak_kernels_avx2, moda_peak_kernels_avx512;
+/* The same for pairs of bf16 where moda_cpu_has_bf16(): chain i begins at i, each round is x := x +
+ * 2*factor*addend, 4 operations a lane of 16. */
+moda_k_fma moda_peak_dot_bf16;
 #endif
 
 #endif

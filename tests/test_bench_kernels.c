@@ -91,15 +91,16 @@ Test(bench_kernels, operations_and_bytes_of_a_call)
 
 Test(bench_kernels, the_bound_is_what_takes_longer)
 {
-    moda_kernel_bench b = {
-        .suite = &moda_similarity_suite, .peak_flops = 100, .peak_bandwidth = 10};
-    moda_kernel_case c = {.work = {.flops = 300, .bytes = 20}};
-    bool compute = false;
-    cr_assert(eq(dbl, moda_kernel_bound(&b, &c, &compute), 3));
-    cr_assert(compute);
-    c.work.bytes = 50;
-    cr_assert(eq(dbl, moda_kernel_bound(&b, &c, &compute), 5));
-    cr_assert(not(compute));
+    const moda_limits limits = {.flops = 100, .flops_bf16 = 300, .bandwidth = 10};
+    moda_workload work = {.flops = 300, .bytes = 20};
+    moda_figures f = moda_figures_of(&limits, work, 6);
+    cr_assert(f.bound == 3 && f.compute && f.share == 0.5 && f.flops == 50, "%g", f.bound);
+    work.bf16 = true;
+    f = moda_figures_of(&limits, work, 6);
+    cr_assert(f.bound == 2 && !f.compute, "%g", f.bound);
+    work = (moda_workload){.flops = 300, .bytes = 50};
+    f = moda_figures_of(&limits, work, 10);
+    cr_assert(f.bound == 5 && !f.compute && f.bytes == 5, "%g", f.bound);
 }
 
 /* ---- measuring ---- */
@@ -116,7 +117,7 @@ Test(bench_kernels, every_kernel_runs_at_odd_sizes)
         cr_assert(eq(int, moda_kernel_bench_add(&b, sizes[2 * s + 1]), MODA_OK));
         cr_assert(eq(sz, b.count, 2 * suites[s]->kernel_count));
         cr_assert(eq(int, moda_kernel_bench_run(&b), MODA_OK), "%s", moda_last_error());
-        cr_assert(b.peak_flops > 1e6 && b.peak_bandwidth > 1e6);
+        cr_assert(b.limits.flops > 1e6 && b.limits.bandwidth > 1e6);
         for (size_t i = 0; i < b.count; i++) {
             const moda_timing_summary *t = &b.cases[i].time;
             cr_assert(ge(sz, t->n, 3), "%s", b.cases[i].kernel->name);

@@ -55,12 +55,29 @@ Test(peak, triad_writes_every_element_and_no_other)
         }
 }
 
+Test(peak, bf16_chains_do_every_operation_that_they_count)
+{
+    if (!moda_cpu_has_bf16()) cr_skip("no bf16 on this CPU");
+#if defined(__x86_64__)
+    for (size_t rounds = 1; rounds < 40; rounds += 3) {
+        float sum = NAN;
+        const double operations = moda_peak_dot_bf16(rounds, 1.5f, 0.5f, &sum);
+        double want = 0;
+        for (int i = 0; i < MODA_PEAK_CHAINS; i++) want += 16 * (i + 2 * 0.75 * (double)rounds);
+        cr_assert(eq(dbl, operations, 4.0 * 16 * MODA_PEAK_CHAINS * (double)rounds));
+        cr_assert(eq(dbl, (double)sum, want), "%zu rounds", rounds);
+    }
+#endif
+}
+
 Test(peak, limits_are_measured)
 {
     double flops = 0, bandwidth = 0;
     cr_assert(moda_peak_flops(0.02, &flops) == MODA_OK, "%s", moda_last_error());
     cr_assert(moda_peak_bandwidth(0.02, &bandwidth) == MODA_OK, "%s", moda_last_error());
     cr_assert(isfinite(flops) && flops > 0, "%g FLOP/s", flops);
+    const moda_status bf16 = moda_peak_flops_bf16(0.02, &flops);
+    cr_assert(eq(int, bf16, moda_cpu_has_bf16() ? MODA_OK : MODA_ERR_UNSUPPORTED));
     cr_assert(isfinite(bandwidth) && bandwidth > 0, "%g B/s", bandwidth);
 }
 

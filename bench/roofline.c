@@ -1,0 +1,118 @@
+#include "bench/roofline.h"
+#include "base/isa.h"
+#include "engine/peak.h"
+#include <math.h>
+
+#define LIMIT_SECONDS 0.05
+
+moda_status moda_limits_measure(moda_limits *l)
+{
+    moda_status st = MODA_OK;
+    moda_limits now = {0, 0, 0};
+    MODA_TRY(moda_peak_flops(LIMIT_SECONDS, &now.flops));
+    if (moda_cpu_has_bf16()) MODA_TRY(moda_peak_flops_bf16(LIMIT_SECONDS, &now.flops_bf16));
+    MODA_TRY(moda_peak_bandwidth(LIMIT_SECONDS, &now.bandwidth));
+    *l = (moda_limits){fmax(l->flops, now.flops), fmax(l->flops_bf16, now.flops_bf16),
+                       fmax(l->bandwidth, now.bandwidth)};
+out:
+    return st;
+}
+
+moda_figures moda_figures_of(const moda_limits *l, moda_workload w, double median)
+{
+    const double operations = w.flops / (w.bf16 ? l->flops_bf16 : l->flops);
+    const double traffic = w.bytes / l->bandwidth, bound = fmax(operations, traffic);
+    return (moda_figures){.flops = w.flops / median,
+                          .bytes = w.bytes / median,
+                          .bound = bound,
+                          .share = bound / median,
+                          .compute = operations > traffic};
+}
+
+void moda_limits_print(const moda_limits *l)
+{
+    printf("peak %.1f GFLOP/s", l->flops * 1e-9);
+    if (l->flops_bf16 > 0) printf(" (bf16 %.1f)", l->flops_bf16 * 1e-9);
+    printf(", bandwidth %.2f GB/s", l->bandwidth * 1e-9);
+}
+
+/* ---- JSON and CSV ---- */
+
+typedef struct key_value {
+    const char *key;
+    double value;
+} key_value;
+
+static moda_status add_reals(const key_value *reals, size_t n, json_t *object)
+{
+    moda_status st = MODA_OK;
+    for (size_t i = 0; i < n; i++)
+        MODA_CHECK(json_object_set_new(object, reals[i].key, moda_json_number(reals[i].value)) == 0,
+                   MODA_ERR_NOMEM, "out of memory");
+out:
+    return st;
+}
+
+moda_status moda_limits_json(const moda_limits *l, json_t *object)
+{
+    const key_value reals[] = {{"peak_flops", l->flops},
+                               {"peak_flops_bf16", l->flops_bf16 > 0 ? l->flops_bf16 : NAN},
+                               {"peak_bandwidth", l->bandwidth}};
+    return add_reals(reals, sizeof reals / sizeof *reals, object);
+}
+
+static const char *bound_name(moda_figures f)
+{
+    return f.compute ? "compute" : "bandwidth";
+}
+
+moda_status moda_figures_json(const moda_timing_summary *t, moda_workload w, moda_figures f,
+                              json_t *object)
+{
+    moda_status st = MODA_OK;
+    const key_value reals[] = {{"flops", w.flops},
+                               {"bytes", w.bytes},
+                               {"flops_per_second", f.flops},
+                               {"bytes_per_second", f.bytes},
+                               {"share_of_bound", f.share}};
+    MODA_TRY(moda_timing_json(t, object));
+    MODA_TRY(add_reals(reals, sizeof reals / sizeof *reals, object));
+    MODA_CHECK(json_object_set_new(object, "bound", json_string(bound_name(f))) == 0,
+               MODA_ERR_NOMEM, "out of memory");
+out:
+    return st;
+}
+
+void moda_figures_csv_heads(FILE *f)
+{
+    fputs(",calls,median_seconds,low_seconds,high_seconds,best_seconds,flops,bytes,"
+          "flops_per_second,bytes_per_second,bound,share_of_bound",
+          f);
+}
+
+void moda_figures_csv(FILE *f, const moda_timing_summary *t, moda_workload w, moda_figures x)
+{
+    fprintf(f, ",%zu,%.6g,%.6g,%.6g,%.6g,%.0f,%.0f,%.6g,%.6g,%s,%.6g", t->n, t->median, t->low,
+            t->high, t->best, w.flops, w.bytes, x.flops, x.bytes, bound_name(x), x.share);
+}
+
+/* ---- tables ---- */
+
+void moda_figures_columns(moda_table *t)
+{
+    static const char *const heads[] = {"ms", "spread", "GFLOP/s", "GB/s", "share"};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        moda_table_column(t, true, "%s", heads[i]);
+    moda_table_column(t, false, "of");
+}
+
+void moda_figures_cells(moda_table *t, const moda_timing_summary *x, moda_workload w,
+                        moda_figures f)
+{
+    moda_table_cell(t, "%.4f", 1e3 * x->median);
+    moda_table_cell(t, "%.4f - %.4f", 1e3 * x->low, 1e3 * x->high);
+    moda_table_cell(t, w.flops > 0 ? "%.2f" : "", f.flops * 1e-9);
+    moda_table_cell(t, "%.2f", f.bytes * 1e-9);
+    moda_table_cell(t, "%.2f", f.share);
+    moda_table_cell(t, "%s", bound_name(f));
+}
