@@ -6,6 +6,7 @@
 
 #include "base/bf16.h"
 #include "base/cache_dir.h"
+#include "base/csv.h"
 #include "base/file.h"
 #include "base/isa.h"
 #include "base/json.h"
@@ -92,11 +93,13 @@
 #include "bench/remote.h"
 #include "bench/report.h"
 #include "bench/step.h"
+#include "bench/layers.h"
 #include "bench/machine.h"
 #include "bench/median.h"
 #include "bench/report.h"
 #include "bench/roofline.h"
 #include "bench/session.h"
+#include "bench/shapes.h"
 #include "bench/timing.h"
 
 #endif

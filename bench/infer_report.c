@@ -1,4 +1,5 @@
 /* bench/infer_report.c - the figures of moda bench infer as tables, JSON and CSV. */
+#include "base/csv.h"
 #include "base/file.h"
 #include "base/table.h"
 #include "bench/infer.h"
@@ -142,22 +143,12 @@ out:
 
 /* ---- CSV (RFC 4180) ---- */
 
-static void print_quoted(FILE *f, const char *text)
-{
-    fputc('"', f);
-    for (; *text; text++) {
-        if (*text == '"') fputc('"', f);
-        fputc(*text, f);
-    }
-    fputc('"', f);
-}
-
 static void print_row(FILE *f, const moda_infer *m, const moda_infer_subject *s, size_t b)
 {
     const moda_timing_summary *x = &s->summaries[b];
-    print_quoted(f, s->source);
+    moda_csv_text(f, s->source);
     fputc(',', f);
-    print_quoted(f, s->name);
+    moda_csv_text(f, s->name);
     fputs(",\"", f);
     for (size_t i = 0; i < s->class_count; i++) fprintf(f, "%s%zu", i ? "," : "", s->classes[i]);
     fprintf(f, "\",%zu,%zu,%zu,%.6g,%llu,%.6g,%zu,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g\n", s->round,
