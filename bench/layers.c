@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NOTHING_OPEN SIZE_MAX
 
@@ -63,6 +64,12 @@ static moda_status add_row(moda_layer_bench *b, size_t group, size_t candidate)
     moda_status st = MODA_OK;
     const moda_layer_group *g = &b->groups[group];
     const moda_trial_way way = moda_trial_describe(b->trial, candidate);
+    const double there = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    const double bytes = (double)way.operands + (double)way.scratch, gib = 1 << 30;
+    char shape[MODA_PROBLEM_TEXT];
+    MODA_CHECK(bytes < there, MODA_ERR_ARG,
+               "%s needs %.1f GiB, this machine has %.1f: use a smaller batch or shape",
+               moda_problem_text(&g->problem, shape), bytes / gib, there / gib);
     MODA_TRY(grow((void **)&b->rows, b->count, &b->capacity, sizeof *b->rows));
     moda_layer_row *r = &b->rows[b->count];
     *r =
