@@ -87,19 +87,19 @@
 #include "decompose/widen.h"
 
 #include "bench/calibration.h"
+#include "bench/data.h"
 #include "bench/infer.h"
 #include "bench/kernels.h"
-#include "bench/numa.h"
-#include "bench/remote.h"
-#include "bench/report.h"
-#include "bench/step.h"
 #include "bench/layers.h"
 #include "bench/machine.h"
 #include "bench/median.h"
+#include "bench/numa.h"
+#include "bench/remote.h"
 #include "bench/report.h"
 #include "bench/roofline.h"
 #include "bench/session.h"
 #include "bench/shapes.h"
+#include "bench/step.h"
 #include "bench/timing.h"
 
 #endif

@@ -7,6 +7,7 @@
 
 extern const moda_command moda_bench_infer;                 /* cmd_infer.c */
 extern const moda_command moda_bench_conv, moda_bench_gemm; /* cmd_layers.c */
+extern const moda_command moda_bench_data;                  /* cmd_data.c */
 extern const moda_command moda_bench_similarity, moda_bench_frequency,
     moda_bench_optimizer;                                     /* cmd_kernels.c */
 extern const moda_command moda_bench_peak, moda_bench_stream; /* cmd_limits.c */

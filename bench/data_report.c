@@ -1,0 +1,110 @@
+/* bench/data_report.c - the rows of moda bench data as table, JSON and CSV. */
+#include "base/csv.h"
+#include "base/file.h"
+#include "base/table.h"
+#include "bench/data.h"
+#include <math.h>
+#include <stdio.h>
+
+static moda_figures figures_of(const moda_data_bench *b, const moda_data_row *r)
+{
+    return moda_figures_of(&b->limits, r->work, r->time.median);
+}
+
+static double images_per_second(const moda_data_row *r)
+{
+    return (double)r->images / r->time.median;
+}
+
+static void print_row(const moda_data_bench *b, const moda_data_row *r, moda_table *t)
+{
+    char bytes[16];
+    const double share = moda_data_share_of_step(b, r);
+    const moda_images *x =
+        b->sets[r->set].data->train.n ? &b->sets[r->set].data->train : &b->sets[r->set].data->test;
+    moda_table_row(t, "%s", r->job == MODA_DATA_READ ? b->sets[r->set].spec : "");
+    moda_table_cell(t, "%zux%zux%zu", x->channels, x->height, x->width);
+    moda_table_cell(t, "%s", r->what);
+    moda_table_cell(t, "%zu", r->images);
+    moda_table_cell(t, "%.0f", images_per_second(r));
+    if (isnan(share))
+        moda_table_cell(t, "%s", "");
+    else
+        moda_table_cell(t, "%.2f %%", 100 * share);
+    if (r->work.bytes > 0) {
+        moda_table_cell(t, "%s", moda_human_bytes(r->work.bytes, bytes));
+        moda_figures_cells(t, &r->time, r->work, figures_of(b, r));
+    } else {
+        moda_table_cell(t, "%s", "");
+        moda_table_cell(t, "%.4f", 1e3 * r->time.median);
+        moda_table_cell(t, "%.4f - %.4f", 1e3 * r->time.low, 1e3 * r->time.high);
+    }
+}
+
+void moda_data_bench_print(const moda_data_bench *b)
+{
+    moda_table *t = moda_table_create("data|>image|what|>images|>images/s|>of a step|>bytes");
+    moda_figures_columns(t);
+    moda_session_print_machine();
+    moda_limits_print(&b->limits);
+    printf("\n");
+    for (size_t i = 0; i < b->count; i++) print_row(b, &b->rows[i], t);
+    moda_table_print(t);
+    moda_table_destroy(t);
+    moda_session_print_drift(&b->session);
+}
+
+static json_t *row_json(const moda_data_bench *b, const moda_data_row *r)
+{
+    json_t *json = json_pack("{s:o s:o s:I s:o s:o}", "data", moda_json_text(b->sets[r->set].spec),
+                             "what", moda_json_text(r->what), "images", (json_int_t)r->images,
+                             "images_per_second", moda_json_number(images_per_second(r)),
+                             "share_of_step", moda_json_number(moda_data_share_of_step(b, r)));
+    if (json && moda_figures_json(&r->time, r->work, figures_of(b, r), json) != MODA_OK)
+        json_decref(json), json = NULL;
+    return json;
+}
+
+moda_status moda_data_bench_json(const moda_data_bench *b, json_t **json)
+{
+    moda_status st = MODA_OK;
+    json_t *rows = json_array(), *report = NULL;
+    for (size_t i = 0; i < b->count; i++)
+        MODA_CHECK(json_array_append_new(rows, row_json(b, &b->rows[i])) == 0, MODA_ERR_NOMEM,
+                   "out of memory");
+    report = json_pack("{s:s s:I s:o s:O}", "benchmark", "data", "batch_size", (json_int_t)b->batch,
+                       "model", moda_json_text(b->model), "rows", rows);
+    MODA_CHECK(report, MODA_ERR_NOMEM, "out of memory");
+    MODA_TRY(moda_limits_json(&b->limits, report));
+    MODA_TRY(moda_session_json(&b->session, report));
+    *json = report, report = NULL;
+out:
+    json_decref(report);
+    json_decref(rows);
+    return st;
+}
+
+moda_status moda_data_bench_write_csv(const moda_data_bench *b, const char *path)
+{
+    moda_status st = MODA_OK;
+    moda_writer w = {0};
+    MODA_TRY(moda_writer_open(&w, path));
+    fputs("data,what,images,images_per_second,share_of_step", w.stream);
+    moda_figures_csv_heads(w.stream);
+    fputc('\n', w.stream);
+    for (size_t i = 0; i < b->count; i++) {
+        const moda_data_row *r = &b->rows[i];
+        const double share = moda_data_share_of_step(b, r);
+        moda_csv_text(w.stream, b->sets[r->set].spec);
+        fputc(',', w.stream);
+        moda_csv_text(w.stream, r->what);
+        fprintf(w.stream, ",%zu,%.6g,", r->images, images_per_second(r));
+        if (!isnan(share)) fprintf(w.stream, "%.6g", share);
+        moda_figures_csv(w.stream, &r->time, r->work, figures_of(b, r));
+        fputc('\n', w.stream);
+    }
+    MODA_TRY(moda_writer_commit(&w));
+out:
+    moda_writer_abort(&w);
+    return st;
+}
