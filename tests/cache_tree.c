@@ -139,7 +139,7 @@ int cache_entries(const char *folder)
 const char *largest_entry(const char *folder)
 {
     static char path[512];
-    cr_assert(gt(int, list(folder, path), 0), "%s", folder);
+    cr_assert(lt(int, 0, list(folder, path)), "%s", folder);
     return path;
 }
 

@@ -182,7 +182,7 @@ Test(image_cache, reading_counts_as_use)
     set_time(path, 1000000000, 0);
     moda_dataset_destroy(open_with("auto", MODA_CROP_PADDED));
     cr_assert(zero(int, stat(path, &s)));
-    cr_assert(gt(i64, (int64_t)s.st_mtim.tv_sec, 1000000000));
+    cr_assert(lt(i64, 1000000000, (int64_t)s.st_mtim.tv_sec));
 }
 
 Test(image_cache, what_is_above_the_limit_is_not_kept)

@@ -84,7 +84,7 @@ static void check_groups(const moda_net *net, const moda_masks *masks, const jso
 {
     size_t i;
     json_t *group;
-    cr_assert(gt(sz, json_array_size(groups), 0));
+    cr_assert(lt(sz, 0, json_array_size(groups)));
     json_array_foreach(groups, i, group)
     {
         size_t classes[10], n = 0;

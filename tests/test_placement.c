@@ -49,7 +49,7 @@ Test(placement, slices_are_whole_pages_near_the_share_of_threads)
                 cr_assert(eq(sz, have % page, 0));
                 cr_assert(lt(dbl, (double)have - ideal, 2.0 * (double)page), "%zu of %zu", k,
                           bytes);
-                cr_assert(gt(dbl, (double)have - ideal, -2.0 * (double)page), "%zu of %zu", k,
+                cr_assert(lt(dbl, -2.0 * (double)page, (double)have - ideal), "%zu of %zu", k,
                           bytes);
                 if (teams[t]->node[k].threads == 0) cr_assert(eq(sz, have, 0));
                 sum += have;
@@ -379,8 +379,8 @@ Test(placement, real_slices)
     moda_place_again(&p, block, 4000 * page, MODA_PLACE_SLICED);
     count_pages(at, 3000, first);
     count_pages(at + 3000 * page, 1000, second);
-    cr_assert(gt(sz, first[0], 2900));
-    cr_assert(gt(sz, second[1], 900));
+    cr_assert(lt(sz, 2900, first[0]));
+    cr_assert(lt(sz, 900, second[1]));
     cr_assert(eq(chr, at[3999 * page], 1));
     moda_memory_destroy(block, 4000 * page);
 }
@@ -423,7 +423,7 @@ Test(placement, a_full_node_spills_over)
     cr_assert(strstr(said, "node 1 has") && strstr(said, "other nodes"), "%s", said);
     free(said);
     cr_assert(eq(sz, on[0] + on[1], pages));
-    cr_assert(gt(sz, on[0], 0), "all of it fitted: this proves nothing");
-    cr_assert(gt(sz, on[1], 4 * on[0]), "%zu on node 1, %zu on node 0", on[1], on[0]);
+    cr_assert(lt(sz, 0, on[0]), "all of it fitted: this proves nothing");
+    cr_assert(lt(sz, 4 * on[0], on[1]), "%zu on node 1, %zu on node 0", on[1], on[0]);
     moda_memory_destroy(block, bytes);
 }

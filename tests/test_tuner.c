@@ -73,11 +73,11 @@ static void check_candidate(const reference *r, const moda_measurement *measured
     const char *name = c->choice.implementation;
     moda_tuning t = {0};
     const moda_tuning_entry e = {measured->key, c->choice, c->seconds};
-    cr_assert(gt(sz, strlen(name), 0));
+    cr_assert(lt(sz, 0, strlen(name)));
     for (size_t k = 0; k < i; k++)
         cr_assert(ne(str, (char *)name, (char *)measured->candidates[k].choice.implementation));
     cr_assert(ge(sz, c->runs, 1), "%s was not run", name);
-    cr_assert(gt(dbl, c->seconds, 0));
+    cr_assert(lt(dbl, 0, c->seconds));
     cr_assert(ge(dbl, c->median, c->seconds));
     must(moda_tuning_set(&t, &e));
     float *got = gradients(r->model, r->precision, &t);
@@ -119,7 +119,7 @@ Test(tuner, what_is_offered_computes_the_same)
 {
     size_t offered = 0;
     for (size_t i = 0; i < NETS; i++) offered += check_net(i, MODA_PRECISION_F32, 1e-5);
-    cr_assert(gt(sz, offered, NETS * MODA_CONV_PASSES), "nothing to choose anywhere");
+    cr_assert(lt(sz, NETS * MODA_CONV_PASSES, offered), "nothing to choose anywhere");
 }
 
 /* 8 bits of mantissa, and sums in another order. */
