@@ -29,12 +29,13 @@ moda_narrow_conv moda_narrow_conv_backward_data(const moda_narrow_conv *f)
                               .y_block = f->x_block,
                               .w_group = windows,
                               .w_channel = (f->ic + 7) / 8 * windows,
+                              .threads = f->threads,
                               .turned = true};
 }
 
-size_t moda_narrow_conv_scratch(const moda_narrow_conv *c, size_t threads)
+size_t moda_narrow_conv_scratch(const moda_narrow_conv *c)
 {
-    return kernels()->scratch(c, threads);
+    return kernels()->scratch(c);
 }
 
 void moda_narrow_conv_forward(const moda_narrow_conv *c, const float *x, const float *w,

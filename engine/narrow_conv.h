@@ -22,15 +22,16 @@ typedef struct moda_narrow_conv {
     /* Weights stand in groups of 8 output channels: how many floats the next group, and the next input
      * channel, are away. [ceil(oc/8),ic,k,k,8] and [ic,ceil(oc/8),k,k,8] are both fine. */
     size_t w_group, w_channel;
-    bool turned; /* windows are read from their last entry to their first */
+    size_t threads; /* at most, at least 1: each has scratch memory of its own */
+    bool turned;    /* windows are read from their last entry to their first */
 } moda_narrow_conv;
 
 /* The gradient by x is a convolution as well, of d_y with turned windows: the forward that computes it,
  * for weights [oc,ceil(ic/8),k,k,8]. */
 moda_narrow_conv moda_narrow_conv_backward_data(const moda_narrow_conv *forward);
 
-/* Bytes of the scratch memory that either function wants on that many threads; 64-byte aligned. */
-size_t moda_narrow_conv_scratch(const moda_narrow_conv *c, size_t threads);
+/* Bytes of the scratch memory that either function wants; 64-byte aligned. */
+size_t moda_narrow_conv_scratch(const moda_narrow_conv *c);
 
 /* bias [oc], or NULL. */
 void moda_narrow_conv_forward(const moda_narrow_conv *c, const float *x, const float *w,

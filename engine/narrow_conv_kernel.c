@@ -105,9 +105,9 @@ static sizes measure(const moda_narrow_conv *c)
     return s;
 }
 
-static size_t k_scratch(const moda_narrow_conv *c, size_t threads)
+static size_t k_scratch(const moda_narrow_conv *c)
 {
-    return measure(c).thread * threads * sizeof(float);
+    return measure(c).thread * c->threads * sizeof(float);
 }
 
 /* ---- unpacking ---- */
@@ -204,6 +204,15 @@ INLINE void tile(size_t k, const moda_narrow_conv *c, const sizes *s, const floa
     }
 }
 
+/* A block of 16 whose second half has no channels. */
+static void clear_rest(const moda_narrow_conv *c, const sizes *s, float *y)
+{
+    const size_t first = s->groups * GROUP;
+    float *to = y + first / c->y_block * s->oh * s->ow * c->y_block + first % c->y_block;
+    if (first % c->y_block == 0) return;
+    for (size_t i = 0; i < s->oh * s->ow; i++) store(to + i * c->y_block, (octet){0});
+}
+
 INLINE void image_forward(size_t k, const moda_narrow_conv *c, const sizes *s, const float *planes,
                           const float *w, const float *bias, float *y)
 {
@@ -236,7 +245,7 @@ static void k_forward(const moda_narrow_conv *c, const float *x, const float *w,
     const sizes s = measure(c);
     const size_t x_image = up(c->ic, c->x_block) * c->h * c->w;
     const size_t y_image = up(c->oc, c->y_block) * s.oh * s.ow;
-#pragma omp parallel
+#pragma omp parallel num_threads((int)c->threads)
     {
         float *planes = scratch + (size_t)omp_get_thread_num() * s.thread;
         memset(planes, 0, s.planes * sizeof(float));
@@ -247,6 +256,7 @@ static void k_forward(const moda_narrow_conv *c, const float *x, const float *w,
                 image_forward(3, c, &s, planes, w, bias, y + n * y_image);
             else
                 image_forward(5, c, &s, planes, w, bias, y + n * y_image);
+            clear_rest(c, &s, y + n * y_image);
         }
     }
 }
@@ -329,7 +339,7 @@ static void k_backward_weights(const moda_narrow_conv *c, const float *x, const 
     const size_t y_image = up(c->oc, c->y_block) * s.oh * s.ow;
     float *sums = scratch + s.planes + up(s.packed, 16);
     size_t threads = 1;
-#pragma omp parallel
+#pragma omp parallel num_threads((int)c->threads)
     {
         float *planes = scratch + (size_t)omp_get_thread_num() * s.thread;
         vec *packed = (vec *)(planes + s.planes), *sum = packed + up(s.packed, 16) / LANES;

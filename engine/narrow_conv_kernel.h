@@ -4,7 +4,7 @@
 
 #include "engine/narrow_conv.h"
 
-typedef size_t moda_k_narrow_scratch(const moda_narrow_conv *c, size_t threads);
+typedef size_t moda_k_narrow_scratch(const moda_narrow_conv *c);
 typedef void moda_k_narrow_forward(const moda_narrow_conv *c, const float *x, const float *w,
                                    const float *bias, float *y, float *scratch);
 typedef void moda_k_narrow_backward_weights(const moda_narrow_conv *c, const float *x,

@@ -26,7 +26,8 @@ bool moda_narrow_fits(const moda_tuning_key *key, const dnnl_memory_desc_t *src,
                             .x_block = x,
                             .y_block = y,
                             .w_group = key->ic * window,
-                            .w_channel = window};
+                            .w_channel = window,
+                            .threads = (size_t)omp_get_max_threads()};
     if (data) *c = moda_narrow_conv_backward_data(c);
     return moda_tuning_narrow(key) && x && y && (data ? x : y) > 1;
 }
@@ -84,9 +85,7 @@ moda_status moda_narrow_step(moda_program *p, const char *layer, moda_conv_pass 
                                                        MODA_PASS_BACKWARD_WEIGHTS};
     size_t b[BIAS + 1] = {operand[0], operand[1], operand[2], MODA_NONE, bias};
     moda_step *step;
-    MODA_TRY(moda_program_buffer(p, MODA_HOME_WORKSPACE,
-                                 moda_narrow_conv_scratch(c, (size_t)omp_get_max_threads()),
-                                 &b[SCRATCH]));
+    MODA_TRY(moda_program_buffer(p, MODA_HOME_WORKSPACE, moda_narrow_conv_scratch(c), &b[SCRATCH]));
     MODA_TRY(moda_program_kernel(
         p, layer, pass == MODA_CONV_BACKWARD_WEIGHTS ? run_backward_weights : run_forward,
         bias == MODA_NONE ? BIAS : BIAS + 1, b, &step));

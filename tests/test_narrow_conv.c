@@ -7,7 +7,6 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,7 +94,8 @@ static problem make(const size_t *s, uint64_t seed)
                                    .x_block = s[7],
                                    .y_block = s[8],
                                    .w_group = s[1] * p.windows * 8,
-                                   .w_channel = p.windows * 8};
+                                   .w_channel = p.windows * 8,
+                                   .threads = 2};
     p.data = moda_narrow_conv_backward_data(&p.forward);
     if (p.data.y_block == 1) p.data.y_block = 8; /* what it writes is never plain */
     p.maps_x = s[0] * up(s[1], s[7]) * s[3] * s[4];
@@ -106,6 +106,8 @@ static problem make(const size_t *s, uint64_t seed)
     p.w = room(p.weights), p.own = room(p.weights), p.own_data = room(p.weights);
     p.d_w = room(p.weights), p.bias = room(s[2]), p.d_bias = room(s[2]);
     draw(p.x, p.maps_x, &drawn), draw(p.d_y, p.maps_y, &drawn), draw(p.bias, s[2], &drawn);
+    memset(p.y, 0xff, p.maps_y * sizeof(float)); /* NaNs: all of it has to be written */
+    memset(p.d_x, 0xff, s[0] * up(s[1], p.data.y_block) * s[3] * s[4] * sizeof(float));
     draw(p.w, p.weights, &drawn), draw(p.d_w, p.weights, &drawn); /* d_w: to be overwritten */
     spread_weights(&p);
     return p;
@@ -119,8 +121,7 @@ static void drop(problem *p)
 
 static void run(problem *p, const moda_narrow_conv_kernels *k)
 {
-    const size_t threads = (size_t)omp_get_max_threads();
-    const size_t one = k->scratch(&p->forward, threads), two = k->scratch(&p->data, threads);
+    const size_t one = k->scratch(&p->forward), two = k->scratch(&p->data);
     float *scratch = aligned_alloc(64, up((one > two ? one : two) + 1, 64));
     memset(scratch, 0xff,
            one > two ? one : two); /* NaNs: nothing may be read before it is written */
@@ -184,11 +185,12 @@ static void compare_maps(const problem *p, const wanted *o, int set, size_t k)
                 cr_assert(epsilon_eq(dbl, got, want, 1e-4), "set %d case %zu y %zu %zu %zu", set, k,
                           n, c, i);
             }
-        for (size_t c = 0; c < f->ic; c++)
+        for (size_t c = 0; c < up(f->ic, b); c++)
             for (size_t i = 0; i < f->h * f->w; i++) {
                 const double got = (double)p->d_x[at(n, c, f->ic, b, f->h * f->w, i)];
-                cr_assert(epsilon_eq(dbl, got, o->d_x[(n * f->ic + c) * f->h * f->w + i], 1e-4),
-                          "set %d case %zu d_x %zu %zu %zu", set, k, n, c, i);
+                const double want = c < f->ic ? o->d_x[(n * f->ic + c) * f->h * f->w + i] : 0;
+                cr_assert(epsilon_eq(dbl, got, want, 1e-4), "set %d case %zu d_x %zu %zu %zu", set,
+                          k, n, c, i);
             }
     }
 }
@@ -233,7 +235,7 @@ Test(narrow_conv, every_instruction_set_agrees_with_the_definition)
 Test(narrow_conv, relu_keeps_a_nan)
 {
     problem p = make(shapes[0], 50);
-    const size_t bytes = moda_narrow_conv_scratch(&p.forward, (size_t)omp_get_max_threads());
+    const size_t bytes = moda_narrow_conv_scratch(&p.forward);
     void *scratch = aligned_alloc(64, up(bytes, 64));
     float *plain = room(p.maps_y);
     size_t below = 0;
