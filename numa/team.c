@@ -130,7 +130,7 @@ out:
  * it but sets no mask. */
 static double paid_for(const draft *d)
 {
-    const double share = d->rules->share ? (double)d->rules->share : INFINITY;
+    const double share = d->rules->share && !d->list ? (double)d->rules->share : INFINITY;
     return fmin(moda_topology_quota(d->t), share);
 }
 

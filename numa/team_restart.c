@@ -35,6 +35,9 @@ static void take_over(void)
     handed_mask = strndup(text, (size_t)(colon - text));
     handed_bind = strdup(colon + 1);
     unsetenv(handover);
+    unsetenv(
+        "OMP_PLACES"); /* read by now, and no business of programs that are started from here */
+    unsetenv("OMP_PROC_BIND");
 }
 
 bool moda_team_handed_mask(hwloc_bitmap_t mask)
