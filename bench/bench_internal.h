@@ -15,6 +15,7 @@ extern const moda_command moda_bench_tune;                    /* cmd_tune.c */
 extern const moda_command moda_bench_step;                    /* cmd_step.c */
 extern const moda_command moda_bench_numa;                    /* cmd_numa.c */
 
-extern const char *const moda_bench_methods[]; /* words of --method: standard, moda, NULL */
+extern const char *const moda_bench_methods[];    /* words of --method: standard, moda, NULL */
+extern const char *const moda_bench_precisions[]; /* of --precision: f32, bf16, NULL */
 
 #endif

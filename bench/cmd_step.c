@@ -5,9 +5,10 @@
 #include "numa/threads.h"
 
 const char *const moda_bench_methods[] = {"standard", "moda", NULL};
+const char *const moda_bench_precisions[] = {"f32", "bf16", NULL};
 
 typedef struct settings {
-    int method;
+    int method, precision;
     moda_common_options common;
     moda_step_bench bench;
 } settings;
@@ -31,6 +32,12 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
         {MODA_OPTION_CHOICE, "method", "M",
          "standard, or moda: with the modular losses (default moda)", &s->method, 0, 0,
          moda_bench_methods},
+        {MODA_OPTION_CHOICE, "precision", "P",
+         "f32, or bf16 (CPUs with AVX-512-BF16) (default f32)", &s->precision, 0, 0,
+         moda_bench_precisions},
+        {MODA_OPTION_FLAG, "profile", NULL,
+         "time every part of the first steps too, for --json and as tables", &b->profiled, 0, 0,
+         NULL},
         {MODA_OPTION_SIZE, "steps", "N", "timed steps, behind two that warm up (default 20)",
          &b->steps, 1, 100000, NULL},
         {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
@@ -40,6 +47,9 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
     if (*help) goto out;
     if (s->common.quiet) moda_log_set_level(MODA_LOG_WARNING);
     MODA_CHECK(b->model, MODA_ERR_ARG, "--model is missing: name a network, as in --model vgg16");
+    b->bf16 = s->precision != 0;
+    MODA_CHECK(!b->profiled || b->steps > 1, MODA_ERR_ARG,
+               "--steps 1: --profile passes over the first timed step: take 2 or more");
     b->modular = s->method != 0, b->seed = s->common.seed;
 out:
     return st;
@@ -62,6 +72,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
         MODA_TRY(moda_json_write(s.common.json, json));
     }
     moda_step_bench_print(&s.bench);
+    if (s.bench.profile) moda_profile_print(s.bench.profile);
 out:
     json_decref(json);
     moda_step_bench_free(&s.bench);

@@ -1,114 +1,37 @@
-/* bench/numa_turn.c - a process of moda bench step, and what it wrote. */
-#include "base/log.h"
+/* bench/numa_turn.c - the call of moda bench step that is a policy's turn. */
 #include "bench/numa_internal.h"
-#include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
+#include "bench/turn_internal.h"
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-extern char **environ;
-
-enum { PATH_BYTES = 4096, NUMBER = 24 };
-
-/* Files of a turn, in a folder of its own. */
-typedef struct turn {
-    char folder[PATH_BYTES], figures[PATH_BYTES + 16], said[PATH_BYTES + 16];
-} turn;
-
-static moda_status make_folder(turn *t)
-{
-    moda_status st = MODA_OK;
-    const char *base = getenv("TMPDIR");
-    if (!base || !*base) base = "/tmp";
-    const int length = snprintf(t->folder, sizeof t->folder, "%s/moda-numa-XXXXXX", base);
-    const bool made = length < (int)sizeof t->folder && mkdtemp(t->folder) != NULL;
-    if (!made) *t->folder = 0;
-    MODA_CHECK(made, MODA_ERR_IO, "%s: no temporary folder: %s; set TMPDIR to where there is room",
-               base, strerror(errno));
-    snprintf(t->figures, sizeof t->figures, "%s/figures.json", t->folder);
-    snprintf(t->said, sizeof t->said, "%s/said", t->folder);
-out:
-    return st;
-}
-
-static void remove_folder(const turn *t)
-{
-    if (!*t->folder) return;
-    unlink(t->figures);
-    unlink(t->said);
-    rmdir(t->folder);
-}
-
-/* Runs it to its end; its stdout goes nowhere. *how as waitpid() tells. */
-static moda_status run_program(const char *program, const turn *t, char *const *argv, int *how)
-{
-    moda_status st = MODA_OK;
-    pid_t pid = -1;
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    int trouble = posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-    if (!trouble)
-        trouble = posix_spawn_file_actions_addopen(&actions, 2, t->said, O_WRONLY | O_CREAT, 0600);
-    if (!trouble) trouble = posix_spawn(&pid, program, &actions, NULL, argv, environ);
-    MODA_CHECK(!trouble, MODA_ERR_IO, "%s: cannot be started: %s", program, strerror(trouble));
-    while (waitpid(pid, how, 0) < 0)
-        MODA_CHECK(errno == EINTR, MODA_ERR_IO, "waiting for %s: %s", program, strerror(errno));
-out:
-    posix_spawn_file_actions_destroy(&actions);
-    return st;
-}
-
-/* The last line that it said, without "moda: bench: "; the others are warnings, repeated here. */
-static void take_lines(const turn *t, bool failed, char *last, size_t size)
-{
-    static const char *const prefixes[] = {"moda: ", "warning: ", "bench: "};
-    char line[512];
-    FILE *f = fopen(t->said, "r");
-    *last = 0;
-    while (f && fgets(line, sizeof line, f)) {
-        char *text = line;
-        line[strcspn(line, "\n")] = 0;
-        for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
-            if (strncmp(text, prefixes[i], strlen(prefixes[i])) == 0) text += strlen(prefixes[i]);
-        if (*last) moda_log(MODA_LOG_WARNING, "%s", last);
-        snprintf(last, size, "%s", text);
-    }
-    if (f) fclose(f);
-    if (!failed && *last) moda_log(MODA_LOG_WARNING, "%s", last);
-}
+enum { NUMBER = 24 };
 
 moda_status moda_numa_turn(const moda_numa_bench *b, const char *bind, const char *placement,
                            size_t steps, json_t **figures)
 {
-    moda_status st = MODA_OK;
-    turn t = {.folder = ""};
-    char batch[NUMBER], threads[NUMBER], count[NUMBER], seed[NUMBER], said[512];
-    int how = 0;
-    MODA_TRY(make_folder(&t));
+    char batch[NUMBER], threads[NUMBER], count[NUMBER], seed[NUMBER];
     snprintf(batch, sizeof batch, "%zu", b->batch);
     snprintf(threads, sizeof threads, "%zu", b->threads);
     snprintf(count, sizeof count, "%zu", steps);
     snprintf(seed, sizeof seed, "%zu", b->seed);
-    const char *const options[][2] = {
-        {"--model", b->model},      {"--batch-size", batch},
-        {"--steps", count},         {"--method", b->modular ? "moda" : "standard"},
-        {"--threads", threads},     {"--bind", bind},
-        {"--placement", placement}, {"--seed", seed},
-        {"--json", t.figures},      {"--quiet", b->smt ? "--smt" : NULL}};
-    const char *words[4 + sizeof options / sizeof **options] = {"moda", "bench", "step"};
-    memcpy(words + 3, options, sizeof options);
-    MODA_TRY(run_program(b->program, &t, (char **)words, &how));
-    const bool good = WIFEXITED(how) && WEXITSTATUS(how) == 0;
-    take_lines(&t, !good, said, sizeof said);
-    MODA_CHECK(!WIFSIGNALED(how), MODA_ERR_INTERNAL, "moda bench step: %s",
-               strsignal(WTERMSIG(how)));
-    MODA_CHECK(good, WEXITSTATUS(how) == 2 ? MODA_ERR_ARG : MODA_ERR_INTERNAL, "%s", said);
-    MODA_TRY(moda_json_read(t.figures, figures));
-out:
-    remove_folder(&t);
-    return st;
+    const char *const words[] = {"bench",
+                                 "step",
+                                 "--model",
+                                 b->model,
+                                 "--batch-size",
+                                 batch,
+                                 "--steps",
+                                 count,
+                                 "--method",
+                                 b->modular ? "moda" : "standard",
+                                 "--threads",
+                                 threads,
+                                 "--bind",
+                                 bind,
+                                 "--placement",
+                                 placement,
+                                 "--seed",
+                                 seed,
+                                 b->smt ? "--smt" : NULL,
+                                 NULL};
+    return moda_turn(b->program, words, figures);
 }

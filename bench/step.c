@@ -3,6 +3,7 @@
 #include "base/isa.h"
 #include "base/progress.h"
 #include "base/table.h"
+#include "engine/peak.h"
 #include "engine/trainer.h"
 #include "numa/cpu.h"
 #include "numa/placement.h"
@@ -14,6 +15,9 @@ enum {
     WARM_STEPS = 2,   /* clocks, caches, and the pages that only a step touches */
     MOST_BATCHES = 16 /* of different images, which is enough to come from memory */
 };
+
+/* Long enough that some of the short runs of each limit are undisturbed. */
+#define PEAK_SECONDS 0.3
 
 static size_t batches(const moda_step_bench *b)
 {
@@ -52,6 +56,19 @@ out:
     return st;
 }
 
+static moda_status prepare_profile(moda_step_bench *b)
+{
+    moda_status st = MODA_OK;
+    moda_profile_peaks peaks;
+    if (!b->profiled) goto out;
+    MODA_TRY(moda_peak_flops(PEAK_SECONDS, &peaks.flops));
+    if (b->bf16) MODA_TRY(moda_peak_flops_bf16(PEAK_SECONDS, &b->peak_bf16));
+    MODA_TRY(moda_peak_bandwidth(PEAK_SECONDS, &peaks.bandwidth));
+    MODA_TRY(moda_profile_create(peaks, &b->profile));
+out:
+    return st;
+}
+
 static moda_status train(moda_step_bench *b, moda_model *model, const moda_dataset *data)
 {
     moda_status st = MODA_OK;
@@ -66,7 +83,10 @@ static moda_status train(moda_step_bench *b, moda_model *model, const moda_datas
                                         .augment = true,
                                         .shuffle = true,
                                         .crop_padding = 4,
-                                        .seed = b->seed};
+                                        .precision =
+                                            b->bf16 ? MODA_PRECISION_BF16 : MODA_PRECISION_F32,
+                                        .seed = b->seed,
+                                        .profile = b->profile};
     MODA_TRY(moda_trainer_create(model, data, &options, &trainer));
     MODA_TRY(moda_trainer_run(trainer, (moda_train_events){b, on_step, NULL}));
     if (!b->counted) goto out;
@@ -90,6 +110,7 @@ moda_status moda_step_bench_run(moda_step_bench *b)
     moda_model_init(model, b->seed);
     MODA_TRY(open_data(b, net, &data));
     MODA_TRY(moda_model_describe_data(model, data));
+    MODA_TRY(prepare_profile(b));
     MODA_TRY(train(b, model, data));
     MODA_TRY(moda_timings_summarise(&b->timings, &b->time));
 out:
@@ -103,6 +124,7 @@ void moda_step_bench_free(moda_step_bench *b)
     if (!b) return;
     moda_timings_free(&b->timings);
     moda_remote_close(&b->remote);
+    moda_profile_destroy(b->profile);
     *b = (moda_step_bench){.remote = MODA_REMOTE_CLOSED};
 }
 
@@ -133,9 +155,28 @@ void moda_step_bench_print(const moda_step_bench *b)
                moda_remote_events());
 }
 
+/* The median of what lies between a step's parts: an interruption hits a part. */
+static moda_status between_parts(const moda_profile *p, double *seconds)
+{
+    moda_status st = MODA_OK;
+    moda_timings gaps = {0};
+    moda_timing_summary summary;
+    for (size_t s = 0; s < moda_profile_steps(p); s++) {
+        double gap = moda_profile_step_seconds(p, s);
+        for (size_t i = 0; i < moda_profile_parts(p); i++) gap -= moda_profile_seconds(p, s, i);
+        MODA_TRY(moda_timings_add(&gaps, gap > 0 ? gap : 0));
+    }
+    MODA_TRY(moda_timings_summarise(&gaps, &summary));
+    *seconds = summary.median;
+out:
+    moda_timings_free(&gaps);
+    return st;
+}
+
 moda_status moda_step_bench_json(const moda_step_bench *b, json_t **json)
 {
     moda_status st = MODA_OK;
+    double gap;
     char cpu[128], placed[24];
     const moda_placement placement = moda_placement_current();
     json_t *seconds = json_array();
@@ -154,7 +195,17 @@ moda_status moda_step_bench_json(const moda_step_bench *b, json_t **json)
                       b->counted ? json_null() : json_string(b->why), "near_fetches",
                       moda_json_number(b->counted ? b->counts.near : NAN), "far_fetches",
                       moda_json_number(b->counted ? b->counts.far : NAN), "seconds", seconds);
-    MODA_CHECK(*json, MODA_ERR_NOMEM, "out of memory");
+    MODA_CHECK(*json && json_object_set_new(*json, "precision",
+                                            json_string(b->bf16 ? "bf16" : "f32")) == 0,
+               MODA_ERR_NOMEM, "out of memory");
+    if (!b->profile) goto out;
+    MODA_TRY(between_parts(b->profile, &gap));
+    MODA_CHECK(json_object_set_new(*json, "profile", moda_profile_json(b->profile)) == 0 &&
+                   json_object_set_new(*json, "between_parts_seconds", moda_json_number(gap)) ==
+                       0 &&
+                   json_object_set_new(*json, "peak_flops_bf16",
+                                       b->bf16 ? moda_json_number(b->peak_bf16) : json_null()) == 0,
+               MODA_ERR_NOMEM, "out of memory");
 out:
     json_decref(seconds);
     return st;

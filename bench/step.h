@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "bench/remote.h"
 #include "bench/timing.h"
+#include "engine/profile.h"
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -16,14 +17,17 @@ typedef struct moda_step_bench {
     const char *model; /* borrowed; 3x32x32 inputs and 10 classes where it leaves them open */
     size_t batch;
     size_t steps; /* timed ones, behind two that warm up */
-    bool modular;
+    bool modular, bf16;
+    bool profiled;        /* with every part of the steps, and the machine's limits, in the JSON */
     size_t seed;          /* of weights, order and crops */
     moda_timings timings; /* [steps] */
     moda_timing_summary time;
     bool counted; /* fetches of the timed steps: counts */
     moda_remote_counts counts;
-    char why[128];      /* they were not counted */
-    moda_remote remote; /* MODA_REMOTE_CLOSED to begin with */
+    char why[128];         /* they were not counted */
+    moda_profile *profile; /* after the run, if profiled */
+    double peak_bf16;      /* operations a second, if profiled and bf16 */
+    moda_remote remote;    /* MODA_REMOTE_CLOSED to begin with */
 } moda_step_bench;
 
 /* Before the process has threads: counters count those that start later. */
