@@ -35,7 +35,7 @@ TEST_HELPERS := $(patsubst %.c,$B/%.o,$(filter-out tests/test_%,$(wildcard tests
 
 WITHOUT_BUILD := clean help deps uninstall format check-format
 GOALS  := $(filter-out $(WITHOUT_BUILD),$(or $(MAKECMDGOALS),all))
-GROUPS := $(if $(GOALS),build) $(if $(filter test tests test-numa,$(GOALS))$(findstring /tests/,$(GOALS)),test) \
+GROUPS := $(if $(GOALS),build) $(if $(filter test tests test-numa,$(GOALS))$(findstring /tests/,$(GOALS)),test plot) \
           $(if $(filter test-numa,$(GOALS)),numa) \
           $(if $(filter demo study-lenet5,$(GOALS)),data) $(if $(filter bench-peers,$(GOALS)),peers)
 ifneq ($(strip $(GROUPS)),)
@@ -198,7 +198,7 @@ uninstall:
 	    $(DESTDIR)$(LIBDIR)/libmoda.so* $(DESTDIR)$(LIBDIR)/pkgconfig/moda.pc
 
 deps:
-	@./deps.sh build test data format numa
+	@./deps.sh build test data plot format numa
 clean:
 	rm -rf build
 

@@ -23,6 +23,7 @@ libmatio-dev hdr:matio.h matio: SVHN's .mat files"
     data)
         echo "dataset-fashion-mnist dir:/usr/share/datasets/fashion-mnist Fashion-MNIST: the demo's images"
         ;;
+    plot) echo "gnuplot-nox cmd:gnuplot gnuplot: the pictures of moda scale" ;;
     format) echo "clang-format cmd:clang-format the source format" ;;
     numa)
         echo "qemu-system-x86 cmd:qemu-system-x86_64 QEMU: a machine with two nodes for make test-numa

@@ -19,6 +19,7 @@ static const moda_command *const commands[] = {
     &moda_command_sweep,
     &moda_command_topo,
     &moda_command_bench,
+    &moda_command_scale,
     &moda_command_report,
     NULL /* closes the table */
 };

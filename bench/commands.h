@@ -6,5 +6,6 @@
 
 extern const moda_command moda_command_report;
 extern const moda_command moda_command_bench;
+extern const moda_command moda_command_scale; /* cmd_scale.c */
 
 #endif
