@@ -74,8 +74,8 @@ Test(scale_fit, usl_gives_exact_curves_back)
     const moda_scale_fit f = moda_scale_fit_usl(x, COUNT);
     const double best = moda_scale_fit_best_threads(&f);
     cr_assert(epsilon_eq(dbl, best, 44.2719, 1e-3), "%g", best);
-    cr_assert(gt(dbl, moda_scale_fit_rate(&f, best), moda_scale_fit_rate(&f, best + 1)));
-    cr_assert(gt(dbl, moda_scale_fit_rate(&f, best), moda_scale_fit_rate(&f, best - 1)));
+    cr_assert(lt(dbl, moda_scale_fit_rate(&f, best + 1), moda_scale_fit_rate(&f, best)));
+    cr_assert(lt(dbl, moda_scale_fit_rate(&f, best - 1), moda_scale_fit_rate(&f, best)));
 }
 
 Test(scale_fit, no_other_law_fits_noisy_points_better)
@@ -84,7 +84,7 @@ Test(scale_fit, no_other_law_fits_noisy_points_better)
         moda_scale_sample x[COUNT];
         fill(x, COUNT, 10, 0.03, 0.0004, 0.05, seed);
         const moda_scale_fit a = moda_scale_fit_amdahl(x, COUNT), u = moda_scale_fit_usl(x, COUNT);
-        cr_assert(gt(dbl, u.error, 0.001), "no noise: this proves nothing");
+        cr_assert(lt(dbl, 0.001, u.error), "no noise: this proves nothing");
         cr_assert(
             epsilon_eq(dbl, error_of(x, COUNT, u.rate, u.contention, u.coherence), u.error, 1e-12));
         cr_assert(epsilon_eq(dbl, error_of(x, COUNT, a.rate, a.contention, 0), a.error, 1e-12));
@@ -92,8 +92,8 @@ Test(scale_fit, no_other_law_fits_noisy_points_better)
             for (double k = 0; k < 0.001; k += 0.00005)
                 for (double one = 9; one < 11; one += 0.1) {
                     const double e = error_of(x, COUNT, one, s, k);
-                    cr_assert(ge(dbl, e, u.error), "%g: %g %g %g", u.error, one, s, k);
-                    if (k == 0) cr_assert(ge(dbl, e, a.error));
+                    cr_assert(le(dbl, u.error, e), "%g: %g %g %g", u.error, one, s, k);
+                    if (k == 0) cr_assert(le(dbl, a.error, e));
                 }
     }
 }
@@ -113,7 +113,7 @@ Test(scale_fit, noise_moves_the_fit_a_little)
         cr_assert(lt(dbl, u.error, 0.01));
     }
     cr_assert(lt(dbl, worst, 0.003), "%g", worst);
-    cr_assert(gt(dbl, worst, 0), "no noise: this proves nothing");
+    cr_assert(lt(dbl, 0, worst), "no noise: this proves nothing");
     cr_assert(epsilon_eq(dbl, s, 0.03, 0.001), "%g", s);
     cr_assert(epsilon_eq(dbl, k, 0.0004, 0.00002), "%g", k);
 }
@@ -124,7 +124,7 @@ Test(scale_fit, laws_stay_within_their_bounds)
     const moda_scale_sample more[] = {{1, 10}, {2, 23}, {4, 50}, {8, 110}};
     moda_scale_fit f = moda_scale_fit_amdahl(more, 4);
     cr_assert(eq(dbl, f.contention, 0));
-    cr_assert(gt(dbl, f.error, 0.01));
+    cr_assert(lt(dbl, 0.01, f.error));
     f = moda_scale_fit_usl(more, 4);
     cr_assert(eq(dbl, f.contention, 0));
     cr_assert(eq(dbl, f.coherence, 0));
@@ -134,7 +134,7 @@ Test(scale_fit, laws_stay_within_their_bounds)
     f = moda_scale_fit_amdahl(less, 4);
     cr_assert(epsilon_eq(dbl, f.contention, 1, 1e-12));
     f = moda_scale_fit_usl(less, 4);
-    cr_assert(gt(dbl, f.coherence, 0.1));
+    cr_assert(lt(dbl, 0.1, f.coherence));
     cr_assert(eq(dbl, moda_scale_fit_best_threads(&f), 1));
 }
 
