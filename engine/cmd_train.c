@@ -29,6 +29,10 @@ static moda_status settle(moda_train_command *c)
                "--tune %s means nothing to --convolution direct: drop one of them",
                c->tune < 0 ? "" : moda_train_efforts[c->tune]);
     if (c->tune < 0) c->tune = c->convolution ? MODA_TUNE_OFF : MODA_TUNE_QUICK;
+    MODA_TRY(moda_sizes_sort_unique("keep-epochs", &c->keep_epochs, SIZE_MAX));
+    const size_t kept = c->keep_epochs.n ? c->keep_epochs.values[c->keep_epochs.n - 1] : 0;
+    MODA_CHECK(kept <= o->epochs, MODA_ERR_ARG, "--keep-epochs %zu: this run has %zu epochs", kept,
+               o->epochs);
     o->modular = c->method == MODA;
     o->weights =
         (moda_modular_weights){isnan(c->alpha) ? 1 : c->alpha, isnan(c->beta) ? 1 : c->beta,
@@ -102,6 +106,9 @@ static moda_status parse(const moda_command *self, int argc, char **argv, moda_t
          moda_train_flips},
         {MODA_OPTION_FLAG, "no-shuffle", NULL, "samples in file order", &c->no_shuffle, 0, 0, NULL},
         {MODA_OPTION_FLAG, "log-steps", NULL, "write DIR/steps.jsonl too", &c->log_steps, 0, 0,
+         NULL},
+        {MODA_OPTION_SIZES, "keep-epochs", "5,20",
+         "keep the models of these epochs too, as DIR/epoch-5.safetensors", &c->keep_epochs, 1, 1e6,
          NULL},
         {MODA_OPTION_FLAG, "profile", NULL,
          "time every part of the first steps: tables, and DIR/trace.json for Perfetto", &c->profile,
@@ -208,12 +215,26 @@ static moda_status on_step(void *user, const moda_train_record *record)
     return moda_run_step(c->run, record);
 }
 
+/* The model of an epoch that --keep-epochs names. */
+static moda_status keep_epoch(moda_train_command *c, size_t epoch)
+{
+    moda_status st = MODA_OK;
+    bool wanted = false;
+    for (size_t i = 0; i < c->keep_epochs.n; i++) wanted |= c->keep_epochs.values[i] == epoch;
+    if (!wanted) goto out;
+    MODA_TRY(moda_trainer_store(c->trainer));
+    MODA_TRY(moda_run_keep(c->run, c->model, epoch));
+out:
+    return st;
+}
+
 static moda_status on_epoch(void *user, const moda_train_record *r)
 {
     moda_status st = MODA_OK;
     moda_train_command *c = user;
     c->last = *r;
     MODA_TRY(moda_run_epoch(c->run, r));
+    MODA_TRY(keep_epoch(c, r->epoch));
     MODA_CHECK(json_array_append_new(c->epochs, moda_train_record_json(r)) == 0, MODA_ERR_NOMEM,
                "out of memory");
     moda_train_say_epoch(c, r);
@@ -245,6 +266,7 @@ out:
     moda_model_destroy(c.model);
     moda_dataset_destroy(c.data);
     moda_data_options_free(&c.data_options);
+    free(c.keep_epochs.values);
     json_decref(c.epochs);
     json_decref(c.config);
     return st;

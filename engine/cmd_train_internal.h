@@ -25,6 +25,7 @@ typedef struct moda_train_command {
     moda_tune_summary tuned;
     double alpha, beta, gamma; /* NaN: not given */
     bool no_augment, no_shuffle, log_steps, profile;
+    moda_sizes keep_epochs; /* ascending, counted from 1 */
     moda_data_options data_options;
     moda_common_options common;
     moda_train_options options;

@@ -44,6 +44,7 @@ moda_status moda_train_config(moda_train_command *c)
         {"beta", moda_json_number(w.dispersion)},
         {"gamma", moda_json_number(w.compactness)},
         {"epochs", json_integer((json_int_t)o->epochs)},
+        {"keep_epochs", moda_json_sizes(c->keep_epochs.values, c->keep_epochs.n)},
         {"max_steps", json_integer((json_int_t)o->max_steps)},
         {"batch_size", json_integer((json_int_t)o->batch_size)},
         {"lr", moda_json_number(o->sgd.learning_rate)},

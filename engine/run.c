@@ -2,7 +2,9 @@
 #include "engine/run.h"
 #include "base/file.h"
 #include "base/log.h"
+#include <dirent.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,14 +16,15 @@ typedef struct line_file {
 } line_file;
 
 struct moda_run {
-    char *model, *previous, *trace; /* paths */
+    char *folder, *model, *previous, *trace; /* paths */
     bool log_steps;
     line_file metrics, steps;
 };
 
-const char *const moda_run_files[] = {"config.json", "metrics.jsonl",     "steps.jsonl",
-                                      "trace.json",  "model.safetensors", "previous.safetensors",
-                                      NULL};
+static const char epoch_models[] = "epoch-*.safetensors";
+const char *const moda_run_files[] = {
+    "config.json",       "metrics.jsonl", "steps.jsonl",          "trace.json",
+    "model.safetensors", epoch_models,    "previous.safetensors", NULL};
 
 static moda_status in_folder(const char *directory, const char *name, char **path)
 {
@@ -37,6 +40,21 @@ static moda_status remove_old(const char *path)
     moda_status st = MODA_OK;
     MODA_CHECK(unlink(path) == 0 || errno == ENOENT, MODA_ERR_IO, "%s: %s", path, strerror(errno));
 out:
+    return st;
+}
+
+/* Models of an earlier run's epochs would be taken for this one's. */
+static moda_status remove_epoch_models(const char *directory)
+{
+    moda_status st = MODA_OK;
+    DIR *folder = opendir(directory);
+    MODA_CHECK(folder, MODA_ERR_IO, "%s: %s", directory, strerror(errno));
+    for (const struct dirent *e; (e = readdir(folder)) != NULL;)
+        MODA_CHECK(fnmatch(epoch_models, e->d_name, 0) != 0 ||
+                       unlinkat(dirfd(folder), e->d_name, 0) == 0,
+                   MODA_ERR_IO, "%s/%s: %s", directory, e->d_name, strerror(errno));
+out:
+    if (folder) closedir(folder);
     return st;
 }
 
@@ -63,6 +81,7 @@ moda_status moda_run_create(const char *directory, const json_t *config, bool lo
     MODA_ALLOC(r, sizeof *r);
     r->log_steps = log_steps;
     MODA_TRY(moda_make_directory(directory));
+    MODA_CHECK((r->folder = moda_format("%s", directory)) != NULL, MODA_ERR_NOMEM, "out of memory");
     MODA_TRY(in_folder(directory, "model.safetensors", &r->model));
     MODA_TRY(in_folder(directory, "previous.safetensors", &r->previous));
     MODA_TRY(in_folder(directory, "metrics.jsonl", &r->metrics.path));
@@ -74,6 +93,7 @@ moda_status moda_run_create(const char *directory, const json_t *config, bool lo
     MODA_TRY(set_aside(r));
     MODA_TRY(remove_old(r->metrics.path));
     MODA_TRY(remove_old(r->steps.path));
+    MODA_TRY(remove_epoch_models(directory));
     *run = r, r = NULL;
 out:
     free(path);
@@ -92,6 +112,7 @@ void moda_run_destroy(moda_run *r)
     if (!r) return;
     close_lines(&r->metrics);
     close_lines(&r->steps);
+    free(r->folder);
     free(r->model);
     free(r->previous);
     free(r->trace);
@@ -143,6 +164,17 @@ moda_status moda_run_step(moda_run *r, const moda_train_record *record)
 const char *moda_run_trace(const moda_run *r)
 {
     return r->trace;
+}
+
+moda_status moda_run_keep(const moda_run *r, const moda_model *model, size_t epoch)
+{
+    moda_status st = MODA_OK;
+    char *path = moda_format("%s/epoch-%zu.safetensors", r->folder, epoch);
+    MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory");
+    MODA_TRY(moda_model_save(model, path));
+out:
+    free(path);
+    return st;
 }
 
 moda_status moda_run_save(moda_run *r, const moda_model *model)

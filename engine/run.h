@@ -1,5 +1,5 @@
-/* engine/run.h - the folder of a training run: config.json, metrics.jsonl, steps.jsonl, trace.json
- * and model.safetensors (docs/formats.md). */
+/* engine/run.h - the folder of a training run: config.json, metrics.jsonl, steps.jsonl, trace.json,
+ * epoch-N.safetensors and model.safetensors (docs/formats.md). */
 #ifndef MODA_ENGINE_RUN_H
 #define MODA_ENGINE_RUN_H
 
@@ -11,11 +11,11 @@
 
 typedef struct moda_run moda_run;
 
-/* Names of the files that a run writes, closed by NULL. */
+/* Names, and patterns of names, of the files that a run writes, closed by NULL. */
 extern const char *const moda_run_files[];
 
-/* Makes the folder, writes config.json (borrowed) and removes the figures of an earlier run in it; its
- * model is kept as previous.safetensors until moda_run_save(). A folder without model.safetensors
+/* Makes the folder, writes config.json (borrowed) and removes the figures of an earlier run in it and
+ * the models of its epochs; its model is kept as previous.safetensors until moda_run_save(). A folder without model.safetensors
  * holds a run that is not done. log_steps: steps.jsonl too. Fails: MODA_ERR_IO, MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_run_create(const char *directory, const json_t *config,
                                           bool log_steps, moda_run **run);
@@ -25,6 +25,8 @@ MODA_MUST_USE moda_status moda_run_epoch(moda_run *run, const moda_train_record 
 MODA_MUST_USE moda_status moda_run_step(moda_run *run, const moda_train_record *record);
 /* Path of the trace of a profiled run; the caller writes it. Borrowed. */
 const char *moda_run_trace(const moda_run *run);
+/* The model as it is behind epoch N, counted from 1: epoch-N.safetensors. */
+MODA_MUST_USE moda_status moda_run_keep(const moda_run *run, const moda_model *model, size_t epoch);
 /* The trained model. */
 MODA_MUST_USE moda_status moda_run_save(moda_run *run, const moda_model *model);
 

@@ -68,6 +68,8 @@ moda_executor *moda_trainer_executor(const moda_trainer *trainer);
 /* Trains to the end; then the model has the trained values. Fails: MODA_ERR_NUMERIC when a term of
  * the loss is NaN or infinite (names step and term), or the weights are in the end. */
 MODA_MUST_USE moda_status moda_trainer_run(moda_trainer *trainer, moda_train_events events);
+/* Gives the model the values as they are now: in events.epoch, those behind that epoch. */
+MODA_MUST_USE moda_status moda_trainer_store(moda_trainer *trainer);
 
 /* rate(epoch) as above, epoch counted from 0. */
 double moda_cosine_rate(double rate, size_t epoch, size_t epochs);

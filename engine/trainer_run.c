@@ -102,6 +102,11 @@ out:
     return st;
 }
 
+moda_status moda_trainer_store(moda_trainer *t)
+{
+    return moda_weights_store(t->weights, t->model);
+}
+
 moda_status moda_trainer_run(moda_trainer *t, moda_train_events events)
 {
     moda_status st = MODA_OK;
@@ -110,7 +115,7 @@ moda_status moda_trainer_run(moda_trainer *t, moda_train_events events)
         MODA_TRY(run_epoch(t, epoch, events, &record));
         if (events.epoch) MODA_TRY(events.epoch(events.user, &record));
     }
-    MODA_TRY(moda_weights_store(t->weights, t->model));
+    MODA_TRY(moda_trainer_store(t));
     MODA_TRY(check_weights(t));
 out:
     return st;

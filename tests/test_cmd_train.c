@@ -143,6 +143,20 @@ Test(cmd_train, the_model_file_runs)
     program_must("eval run/model.safetensors " DATA);
 }
 
+Test(cmd_train, models_of_chosen_epochs)
+{
+    program_must(SMALL "--out run --epochs 3 --keep-epochs 3,1 --seed 5 --quiet");
+    cr_assert(program_has("run/epoch-1.safetensors") && program_lacks("run/epoch-2.safetensors"));
+    cr_assert(program_same("run/epoch-3.safetensors", "run/model.safetensors"));
+    cr_assert(not(program_same("run/epoch-1.safetensors", "run/model.safetensors")));
+    program_must("eval run/epoch-1.safetensors " DATA);
+    /* The first epoch's rate is the same whatever follows: it alone gives the same model. */
+    program_must(SMALL "--out one --epochs 3 --max-steps 1 --seed 5 --quiet");
+    cr_assert(program_same("run/epoch-1.safetensors", "one/model.safetensors"));
+    program_must(SMALL "--out run --epochs 2 --keep-epochs 2 --quiet");
+    cr_assert(program_has("run/epoch-2.safetensors") && program_lacks("run/epoch-1.safetensors"));
+}
+
 /* Steps are logged on request; an old run in the folder leaves nothing behind. */
 Test(cmd_train, a_new_run_replaces_the_old_one)
 {
@@ -179,6 +193,10 @@ Test(cmd_train, wrong_calls_exit_with_2)
         {SMALL "--out x --epochs 0", "--epochs 0"},
         {SMALL "--out x --epochs 1 --epochs 2", "twice"},
         {SMALL "--out x --max-steps 0", "--max-steps 0"},
+        {SMALL "--out x --epochs 3 --keep-epochs 2,4", "--keep-epochs 4"},
+        {SMALL "--out x --keep-epochs 0", "--keep-epochs 0"},
+        {SMALL "--out x --keep-epochs 2,2", "twice"},
+        {SMALL "--out x --keep-epochs 2 --json x/epoch-2.safetensors", "--json"},
         {SMALL "--out x --seed x", "--seed x"},
         {SMALL "--out x --threads 100000", "threads"},
         {SMALL "--out x --gamma -0.1", "--gamma -0.1"},
