@@ -33,7 +33,7 @@ TEST_HELPERS := $(patsubst %.c,$B/%.o,$(filter-out tests/test_%,$(wildcard tests
 
 # ---- what is missing gets installed before anything is compiled ----
 
-WITHOUT_BUILD := clean help deps uninstall format check-format
+WITHOUT_BUILD := clean help deps uninstall format check-format fuzz
 GOALS  := $(filter-out $(WITHOUT_BUILD),$(or $(MAKECMDGOALS),all))
 GROUPS := $(if $(GOALS),build) $(if $(filter test tests test-numa,$(GOALS))$(findstring /tests/,$(GOALS)),test plot) \
           $(if $(filter test-numa,$(GOALS)),numa) \
@@ -90,7 +90,7 @@ CIFAR_STUDIES := study-vgg16 study-resnet18 study-mobilenet
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests test test-numa demo study-lenet5 $(CIFAR_STUDIES) bench-peers docs check-docs format check-format install uninstall deps clean help FORCE
+.PHONY: all tests test test-numa fuzz demo study-lenet5 $(CIFAR_STUDIES) bench-peers docs check-docs format check-format install uninstall deps clean help FORCE
 
 all: $(MODA) $B/libmoda.a $B/libmoda.so
 
@@ -142,6 +142,17 @@ test: tests
 test-numa: $(MODA) $(NUMA_TESTS)
 	@tests/numa/test.sh $(abspath $(MODA)) build/numa $(abspath $(NUMA_TESTS))
 
+# Made-up bytes for every reader, FUZZ_SECONDS for each; tests/fuzz/run.sh. libFuzzer comes with clang.
+FUZZ := $(or $(ONLY),$(sort $(patsubst tests/fuzz/fuzz_%.c,%,$(filter-out %_subject.c,$(wildcard tests/fuzz/fuzz_*.c)))))
+fuzz:
+	@./deps.sh build fuzz
+	@+$(MAKE) --no-print-directory fuzz-targets CC='$(or $(FUZZ_CC),clang)' SAN=address,undefined B=build/fuzz \
+	    CFLAGS='-fsanitize=fuzzer-no-link -Wno-pass-failed -Wno-format-zero-length' ONLY='$(FUZZ)'
+	@tests/fuzz/run.sh build/fuzz $(or $(FUZZ_SECONDS),10) $(FUZZ)
+fuzz-targets: $(FUZZ:%=$B/tests/fuzz/fuzz_%)
+$B/tests/fuzz/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/fuzz.o $B/tests/fuzz/fuzz_subject.o $B/libmoda.a
+	$(RUN)$(CC) -fsanitize=fuzzer $L $^ $(LIBS) -o $@
+
 demo: $(MODA)
 	@bench/demo.sh $(abspath $(MODA))
 
@@ -165,7 +176,7 @@ docs: $(MODA)
 check-docs: $(MODA)
 	@docs/commands.sh $(MODA) | diff docs/commands.md - || { echo 'docs/commands.md is old: make docs'; exit 1; }
 
-C_FILES = $(wildcard *.c *.h $(foreach d,$(ROOMS) tests,$d/*.c $d/*.h))
+C_FILES = $(wildcard *.c *.h $(foreach d,$(ROOMS) tests tests/fuzz,$d/*.c $d/*.h))
 format:
 	@./deps.sh format && clang-format -i $(C_FILES)
 check-format:
@@ -207,7 +218,8 @@ help:
 	    '  make                build/moda, libmoda.a, libmoda.so; installs missing packages first' \
 	    '  make test           build and run the tests; ONLY="json rng" runs some' \
 	    '  make test-numa      boot an emulated machine with two memory nodes and test in there' \
-	    '  make demo           LeNet-5 on Fashion-MNIST: train, decompose, compose' \
+	    '  make fuzz           made-up files for every reader, FUZZ_SECONDS=10 for each; ONLY="net mat" some' \
+    '  make demo           LeNet-5 on Fashion-MNIST: train, decompose, compose' \
 	    '  make study-lenet5   LeNet-5 on Fashion-MNIST, the tables of docs/results.md' \
     '  make study-vgg16, study-resnet18, study-mobilenet CIFAR10=DIR   likewise, on CIFAR-10' \
     '  make bench-peers    a training step beside PyTorch; PEERS="--help" for options' \

@@ -30,13 +30,17 @@ libmatio-dev hdr:matio.h matio: SVHN's .mat files"
 busybox-static cmd:busybox BusyBox: the user land inside it
 cpio cmd:cpio cpio: packs its file system"
         ;;
+    fuzz)
+        echo "clang cmd:clang clang: its libFuzzer makes up files for make fuzz
+libomp-dev hdr:omp.h libomp: OpenMP for clang"
+        ;;
     peers)
         echo "python3-torch py:torch PyTorch: what moda is measured against
 python3-numpy py:numpy NumPy: used by PyTorch
 libopenblas0 lib:libopenblas.so.0 OpenBLAS: PyTorch's fast matrix product"
         ;;
     *)
-        echo "moda: deps.sh: unknown group '$1' (build test data format numa peers)" >&2
+        echo "moda: deps.sh: unknown group '$1' (build test data plot format numa fuzz peers)" >&2
         exit 2
         ;;
     esac

@@ -14,6 +14,18 @@ static inline vec load(const void *p)
     return v;
 }
 
+/* y[i] = v[lane[i]]. Clang has no permutation by lanes that are known at run time only. */
+static inline vec permute(vec v, vec lane)
+{
+#ifdef __clang__
+    vec y;
+    for (size_t i = 0; i < MODA_SELECT_LANES; i++) y[i] = v[lane[i] % MODA_SELECT_LANES];
+    return y;
+#else
+    return __builtin_shuffle(v, lane);
+#endif
+}
+
 static void lanes(size_t hw, size_t count, size_t to, const float *const *from, const size_t *step,
                   float *y)
 {
@@ -33,7 +45,7 @@ static inline void merge(size_t hw, size_t count, const moda_select_sources *fro
     for (size_t p = 0; p < hw * MODA_SELECT_LANES; p += MODA_SELECT_LANES) {
         vec v = {0};
         for (size_t s = 0; s < count; s++)
-            v |= __builtin_shuffle(load(from->block[s] + p), lane[s]) & mask[s];
+            v |= permute(load(from->block[s] + p), lane[s]) & mask[s];
         memcpy(y + p, &v, sizeof v);
     }
 }
