@@ -36,7 +36,7 @@ TEST_HELPERS := $(patsubst %.c,$B/%.o,$(filter-out tests/test_%,$(wildcard tests
 WITHOUT_BUILD := clean help deps uninstall format check-format fuzz
 GOALS  := $(filter-out $(WITHOUT_BUILD),$(or $(MAKECMDGOALS),all))
 GROUPS := $(if $(GOALS),build) $(if $(filter test tests test-numa,$(GOALS))$(findstring /tests/,$(GOALS)),test plot) \
-          $(if $(filter test-numa,$(GOALS)),numa) \
+          $(if $(filter test-numa,$(GOALS)),numa) $(if $(filter faults,$(GOALS)),faults) \
           $(if $(filter demo study-lenet5,$(GOALS)),data) $(if $(filter bench-peers,$(GOALS)),peers)
 ifneq ($(strip $(GROUPS)),)
 INSTALLED := $(shell ./deps.sh $(GROUPS) >&2 && echo yes)
@@ -90,7 +90,7 @@ CIFAR_STUDIES := study-vgg16 study-resnet18 study-mobilenet
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests test test-numa fuzz demo study-lenet5 $(CIFAR_STUDIES) bench-peers docs check-docs format check-format install uninstall deps clean help FORCE
+.PHONY: all tests test test-numa fuzz faults demo study-lenet5 $(CIFAR_STUDIES) bench-peers docs check-docs format check-format install uninstall deps clean help FORCE
 
 all: $(MODA) $B/libmoda.a $B/libmoda.so
 
@@ -153,6 +153,12 @@ fuzz-targets: $(FUZZ:%=$B/tests/fuzz/fuzz_%)
 $B/tests/fuzz/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/fuzz.o $B/tests/fuzz/fuzz_subject.o $B/libmoda.a
 	$(RUN)$(CC) -fsanitize=fuzzer $L $^ $(LIBS) -o $@
 
+# One allocation, one system call fails, in turn each, or every FAULTS_EVERY-th; tests/faults/faults.py.
+faults: $(MODA)
+	@mkdir -p build/faults && $(CC) -D_GNU_SOURCE -std=c17 -O1 -Wall -Wextra -shared -fPIC \
+	    tests/faults/shim.c -o build/faults/shim.so
+	@tests/faults/faults.py $(MODA) build/faults/shim.so --every $(or $(FAULTS_EVERY),1) $(FAULTS)
+
 demo: $(MODA)
 	@bench/demo.sh $(abspath $(MODA))
 
@@ -176,7 +182,7 @@ docs: $(MODA)
 check-docs: $(MODA)
 	@docs/commands.sh $(MODA) | diff docs/commands.md - || { echo 'docs/commands.md is old: make docs'; exit 1; }
 
-C_FILES = $(wildcard *.c *.h $(foreach d,$(ROOMS) tests tests/fuzz,$d/*.c $d/*.h))
+C_FILES = $(wildcard *.c *.h $(foreach d,$(ROOMS) tests tests/fuzz tests/faults,$d/*.c $d/*.h))
 format:
 	@./deps.sh format && clang-format -i $(C_FILES)
 check-format:
@@ -219,6 +225,7 @@ help:
 	    '  make test           build and run the tests; ONLY="json rng" runs some' \
 	    '  make test-numa      boot an emulated machine with two memory nodes and test in there' \
 	    '  make fuzz           made-up files for every reader, FUZZ_SECONDS=10 for each; ONLY="net mat" some' \
+    '  make faults         memory and system calls that fail, in turn each: a few minutes of small jobs' \
     '  make demo           LeNet-5 on Fashion-MNIST: train, decompose, compose' \
 	    '  make study-lenet5   LeNet-5 on Fashion-MNIST, the tables of docs/results.md' \
     '  make study-vgg16, study-resnet18, study-mobilenet CIFAR10=DIR   likewise, on CIFAR-10' \

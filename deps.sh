@@ -34,13 +34,17 @@ cpio cmd:cpio cpio: packs its file system"
         echo "clang cmd:clang clang: its libFuzzer makes up files for make fuzz
 libomp-dev hdr:omp.h libomp: OpenMP for clang"
         ;;
+    faults)
+        echo "strace cmd:strace strace: makes system calls fail for make faults
+python3 cmd:python3 Python: runs that"
+        ;;
     peers)
         echo "python3-torch py:torch PyTorch: what moda is measured against
 python3-numpy py:numpy NumPy: used by PyTorch
 libopenblas0 lib:libopenblas.so.0 OpenBLAS: PyTorch's fast matrix product"
         ;;
     *)
-        echo "moda: deps.sh: unknown group '$1' (build test data plot format numa fuzz peers)" >&2
+        echo "moda: deps.sh: unknown group '$1' (build test data plot format numa fuzz faults peers)" >&2
         exit 2
         ;;
     esac

@@ -26,10 +26,12 @@ out:
     return st;
 }
 
-/* Where printed JSON goes: indent < 0 is one line. */
+/* Where printed JSON goes: indent < 0 is one line. Jansson needs memory to print a string: failed, if it
+ * did not get it, and what was printed is no JSON. */
 typedef struct printer {
     FILE *f;
     int indent;
+    bool failed;
 } printer;
 
 /* The fewest digits that read back as x; always recognisable as a real. */
@@ -46,12 +48,12 @@ static void print_real(FILE *f, double x)
     fprintf(f, "%s%s", text, strpbrk(text, ".e") ? "" : ".0");
 }
 
-static void print_scalar(FILE *f, const json_t *value)
+static void print_scalar(printer *p, const json_t *value)
 {
     if (json_is_real(value))
-        print_real(f, json_real_value(value));
-    else
-        json_dumpf(value, f, JSON_ENCODE_ANY);
+        print_real(p->f, json_real_value(value));
+    else if (json_dumpf(value, p->f, JSON_ENCODE_ANY) != 0)
+        p->failed = true;
 }
 
 static bool is_scalar(const json_t *value)
@@ -65,9 +67,9 @@ static void new_line(const printer *p, int depth)
     fprintf(p->f, "\n%*s", p->indent * depth, "");
 }
 
-static void print_value(const printer *p, const json_t *value, int depth);
+static void print_value(printer *p, const json_t *value, int depth);
 
-static void print_object(const printer *p, json_t *object, int depth)
+static void print_object(printer *p, json_t *object, int depth)
 {
     const char *key, *separator = "";
     json_t *item;
@@ -77,7 +79,7 @@ static void print_object(const printer *p, json_t *object, int depth)
         json_t *name = json_string(key);
         fputs(separator, p->f);
         new_line(p, depth + 1);
-        json_dumpf(name, p->f, JSON_ENCODE_ANY);
+        print_scalar(p, name);
         json_decref(name);
         fputs(": ", p->f);
         print_value(p, item, depth + 1);
@@ -88,7 +90,7 @@ static void print_object(const printer *p, json_t *object, int depth)
 }
 
 /* An array of plain values stands on one line; one with objects or arrays, an item a line. */
-static void print_array(const printer *p, const json_t *array, int depth)
+static void print_array(printer *p, const json_t *array, int depth)
 {
     size_t n = json_array_size(array);
     bool flat = true;
@@ -103,24 +105,27 @@ static void print_array(const printer *p, const json_t *array, int depth)
     fputc(']', p->f);
 }
 
-static void print_value(const printer *p, const json_t *value, int depth)
+static void print_value(printer *p, const json_t *value, int depth)
 {
     if (json_is_object(value))
         print_object(p, (json_t *)value, depth);
     else if (json_is_array(value))
         print_array(p, value, depth);
     else
-        print_scalar(p->f, value);
+        print_scalar(p, value);
 }
 
 moda_status moda_json_write(const char *path, const json_t *value)
 {
     moda_status st = MODA_OK;
     moda_writer w = {0};
+    printer p = {NULL, 2, false};
     MODA_CHECK(value != NULL, MODA_ERR_NOMEM, "%s: out of memory for its JSON", path);
     MODA_TRY(moda_writer_open(&w, path));
-    print_value(&(printer){w.stream, 2}, value, 0);
+    p.f = w.stream;
+    print_value(&p, value, 0);
     fputc('\n', w.stream);
+    MODA_CHECK(!p.failed, MODA_ERR_NOMEM, "%s: out of memory for its JSON", path);
     MODA_TRY(moda_writer_commit(&w));
 out:
     moda_writer_abort(&w);
@@ -134,8 +139,9 @@ char *moda_json_line(const json_t *value)
     if (!value) return NULL;
     FILE *f = open_memstream(&text, &size);
     if (!f) return NULL;
-    print_value(&(printer){f, -1}, value, 0);
-    bool failed = ferror(f);
+    printer p = {f, -1, false};
+    print_value(&p, value, 0);
+    bool failed = p.failed || ferror(f);
     failed = fclose(f) != 0 || failed;
     if (!failed) return text;
     free(text);

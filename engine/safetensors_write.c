@@ -1,26 +1,21 @@
 /* engine/safetensors_write.c - writing a safetensors file: JSON header, spaces up to the alignment,
  * then the tensors' bytes in the given order. */
 #include "base/file.h"
+#include "base/json.h"
 #include "engine/quote_internal.h"
 #include "engine/safetensors_internal.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* {"dtype": .., "shape": [..], "data_offsets": [begin, end]}; NULL when out of memory. */
 static json_t *entry_of(const moda_tensor *t, size_t begin)
 {
-    json_t *shape = json_array();
-    int failed = shape == NULL;
-    for (size_t i = 0; i < t->rank; i++)
-        failed |= json_array_append_new(shape, json_integer((json_int_t)t->shape[i]));
-    if (failed) {
-        json_decref(shape);
-        return NULL;
-    }
-    return json_pack("{s:s, s:o, s:[I,I]}", "dtype", moda_dtype_name(t->dtype), "shape", shape,
-                     "data_offsets", (json_int_t)begin, (json_int_t)(begin + t->bytes));
+    /* Not as "[I,I]": json_pack() leaves out an element that there is no memory for. */
+    const size_t offsets[2] = {begin, begin + t->bytes};
+    return json_pack("{s:s, s:o, s:o}", "dtype", moda_dtype_name(t->dtype), "shape",
+                     moda_json_sizes(t->shape, t->rank), "data_offsets",
+                     moda_json_sizes(offsets, 2));
 }
 
 static moda_status add_metadata(json_t *header, const moda_metadata *metadata, size_t count)
