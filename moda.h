@@ -96,6 +96,7 @@
 #include "bench/numa.h"
 #include "bench/remote.h"
 #include "bench/report.h"
+#include "bench/results.h"
 #include "bench/roofline.h"
 #include "bench/scale.h"
 #include "bench/scale_fit.h"

@@ -1,55 +1,21 @@
 /* bench/cmd_infer.c - moda bench infer: how fast models, modules and composed networks answer. */
 #include "base/file.h"
-#include "base/log.h"
 #include "bench/bench_internal.h"
+#include "bench/benchmark_internal.h"
 #include "bench/infer.h"
-#include "numa/threads.h"
-#include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct settings {
-    const char *classes, *csv;
+    const char *classes;
     size_t round;
     bool no_fold;
     moda_sizes batches;
     moda_sizes *sets; /* [set_count] of class numbers */
     size_t set_count;
-    moda_common_options common;
     moda_infer infer;
 } settings;
-
-static moda_status parse(const moda_command *self, int argc, char **argv, settings *s,
-                         char ***operands, size_t *count, bool *help)
-{
-    moda_status st = MODA_OK;
-    moda_option common[MODA_COMMON_OPTION_COUNT], measuring[MODA_SESSION_OPTION_COUNT];
-    *s = (settings){.round = 1, .infer.session = {.seconds = 1, .rounds = 5, .spread = 1}};
-    moda_session_options(&s->infer.session, measuring);
-    moda_common_options_table(&s->common, common);
-    const moda_option table[] = {
-        {MODA_OPTION_TEXT, "classes", "LISTS",
-         "networks to compose of a folder's modules, as in \"0,3,5;1,2\"", &s->classes, 0, 0, NULL},
-        {MODA_OPTION_SIZE, "round-channels", "N",
-         "a folder's modules a second time, with layers rounded up to a multiple of N", &s->round,
-         1, 4096, NULL},
-        {MODA_OPTION_SIZES, "batch-size", "LIST", "images at a time (default 1,128)", &s->batches,
-         1, 1 << 20, NULL},
-        {MODA_OPTION_FLAG, "no-fold", NULL, "leave batch norms as they are", &s->no_fold, 0, 0,
-         NULL},
-        {MODA_OPTION_FLAG, "count", NULL,
-         "models (not folders) a second time, counting neurons as decompose does; with --no-fold",
-         &s->infer.count_too, 0, 0, NULL},
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, measuring, 0, 0, NULL},
-        {MODA_OPTION_OUTPUT, "csv", "FILE", "the figures as a table", &s->csv, 0, 0, NULL},
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
-        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
-    };
-    MODA_TRY(moda_options_parse(self, table, argc, argv, 1, SIZE_MAX, operands, count, help));
-    if (s->common.quiet) moda_log_set_level(MODA_LOG_WARNING);
-out:
-    return st;
-}
 
 /* "0,3,5;1,2" */
 static moda_status parse_sets(settings *s)
@@ -70,9 +36,14 @@ out:
     return st;
 }
 
-static moda_status set_batches(settings *s)
+static moda_status check(void *state, const moda_common_options *common)
 {
     moda_status st = MODA_OK;
+    settings *s = state;
+    s->infer.fold = !s->no_fold, s->infer.seed = common->seed;
+    MODA_CHECK(!(s->infer.count_too && s->infer.fold), MODA_ERR_ARG,
+               "infer: --count: neurons are counted in networks as they are: add --no-fold");
+    MODA_TRY(parse_sets(s));
     if (s->batches.n == 0) {
         free(s->batches.values);
         MODA_ALLOC(s->batches.values, 2 * sizeof *s->batches.values);
@@ -84,9 +55,10 @@ out:
     return st;
 }
 
-static moda_status add_subjects(settings *s, char **operands, size_t count)
+static moda_status open(void *state, char *const *operands, size_t count)
 {
     moda_status st = MODA_OK;
+    settings *s = state;
     size_t folders = 0;
     for (size_t i = 0; i < count; i++) folders += moda_is_directory(operands[i]);
     MODA_CHECK(folders > 0 || (s->set_count == 0 && s->round == 1), MODA_ERR_ARG,
@@ -105,40 +77,46 @@ out:
     return st;
 }
 
-static moda_status report(const settings *s)
+static moda_status measure(void *state)
 {
-    moda_status st = MODA_OK;
-    json_t *json = NULL;
-    if (s->common.json) {
-        MODA_TRY(moda_infer_json(&s->infer, &json));
-        MODA_TRY(moda_json_write(s->common.json, json));
-    }
-    if (s->csv) MODA_TRY(moda_infer_write_csv(&s->infer, s->csv));
-    moda_infer_print(&s->infer);
-out:
-    json_decref(json);
-    return st;
+    settings *s = state;
+    return moda_infer_run(&s->infer);
+}
+
+static moda_results results(const void *state)
+{
+    const settings *s = state;
+    return moda_infer_results(&s->infer);
 }
 
 static moda_status run(const moda_command *self, int argc, char **argv)
 {
-    moda_status st = MODA_OK;
-    settings s = {0};
-    char **operands = NULL;
-    size_t count = 0, threads = 0;
-    bool help = false;
-    MODA_TRY(parse(self, argc, argv, &s, &operands, &count, &help));
-    if (help) goto out;
-    s.infer.fold = !s.no_fold, s.infer.seed = s.common.seed;
-    MODA_CHECK(!(s.infer.count_too && s.infer.fold), MODA_ERR_ARG,
-               "infer: --count: neurons are counted in networks as they are: add --no-fold");
-    MODA_TRY(parse_sets(&s));
-    MODA_TRY(set_batches(&s));
-    MODA_TRY(moda_threads_start(&s.common, &threads));
-    MODA_TRY(add_subjects(&s, operands, count));
-    MODA_TRY(moda_infer_run(&s.infer));
-    MODA_TRY(report(&s));
-out:
+    settings s = {.round = 1, .infer.session = {.seconds = 1, .rounds = 5, .spread = 1}};
+    const moda_option options[] = {
+        {MODA_OPTION_TEXT, "classes", "LISTS",
+         "networks to compose of a folder's modules, as in \"0,3,5;1,2\"", &s.classes, 0, 0, NULL},
+        {MODA_OPTION_SIZE, "round-channels", "N",
+         "a folder's modules a second time, with layers rounded up to a multiple of N", &s.round, 1,
+         4096, NULL},
+        {MODA_OPTION_SIZES, "batch-size", "LIST", "images at a time (default 1,128)", &s.batches, 1,
+         1 << 20, NULL},
+        {MODA_OPTION_FLAG, "no-fold", NULL, "leave batch norms as they are", &s.no_fold, 0, 0,
+         NULL},
+        {MODA_OPTION_FLAG, "count", NULL,
+         "models (not folders) a second time, counting neurons as decompose does; with --no-fold",
+         &s.infer.count_too, 0, 0, NULL},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    const moda_benchmark benchmark = {.state = &s,
+                                      .options = options,
+                                      .least = 1,
+                                      .most = SIZE_MAX,
+                                      .session = &s.infer.session,
+                                      .check = check,
+                                      .open = open,
+                                      .measure = measure,
+                                      .results = results};
+    const moda_status st = moda_benchmark_run(self, &benchmark, argc, argv);
     moda_infer_free(&s.infer);
     for (size_t i = 0; i < s.set_count; i++) free(s.sets[i].values);
     free(s.sets);

@@ -1,17 +1,14 @@
 /* bench/cmd_kernels.c - moda bench similarity, frequency, optimizer: the speed of kernels alone. */
-#include "base/log.h"
 #include "bench/bench_internal.h"
+#include "bench/benchmark_internal.h"
 #include "bench/kernels.h"
-#include "numa/threads.h"
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { HELP = 128 };
 
 typedef struct settings {
-    const char *csv;
     moda_sizes lists[MODA_KERNEL_SIZES];
-    moda_common_options common;
     moda_kernel_bench bench;
 } settings;
 
@@ -34,38 +31,14 @@ static void size_options(settings *s, char help[][HELP], moda_option *table)
     table[i] = (moda_option){.kind = MODA_OPTION_END};
 }
 
-static moda_status parse(const moda_command *self, int argc, char **argv, settings *s, bool *help)
-{
-    moda_status st = MODA_OK;
-    char texts[MODA_KERNEL_SIZES][HELP], **operands = NULL;
-    size_t count = 0;
-    moda_option common[MODA_COMMON_OPTION_COUNT], sizes[MODA_KERNEL_SIZES + 1];
-    moda_option measuring[MODA_SESSION_OPTION_COUNT];
-    s->bench.session = (moda_session){.seconds = 0.5, .rounds = 5, .spread = 1};
-    moda_session_options(&s->bench.session, measuring);
-    moda_common_options_table(&s->common, common);
-    size_options(s, texts, sizes);
-    const moda_option table[] = {
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, sizes, 0, 0, NULL},
-        {MODA_OPTION_FLAG, "cold", NULL, "each call finds its operands in memory, not in cache",
-         &s->bench.cold, 0, 0, NULL},
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, measuring, 0, 0, NULL},
-        {MODA_OPTION_OUTPUT, "csv", "FILE", "the figures as a table", &s->csv, 0, 0, NULL},
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
-        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
-    };
-    MODA_TRY(moda_options_parse(self, table, argc, argv, 0, 0, &operands, &count, help));
-    if (s->common.quiet) moda_log_set_level(MODA_LOG_WARNING);
-out:
-    return st;
-}
-
 /* Every size of one list with every size of the others; the last list turns fastest. */
-static moda_status add_cases(settings *s)
+static moda_status open(void *state, char *const *operands, size_t count)
 {
     moda_status st = MODA_OK;
+    settings *s = state;
     const moda_kernel_suite *suite = s->bench.suite;
     size_t product = 1;
+    (void)operands, (void)count;
     for (size_t i = 0; i < suite->size_count; i++) {
         if (s->lists[i].n == 0)
             MODA_TRY(moda_sizes_parse(suite->sizes[i].option, suite->sizes[i].usual, &s->lists[i]));
@@ -81,36 +54,46 @@ out:
     return st;
 }
 
-static moda_status report(const settings *s)
+static moda_status check(void *state, const moda_common_options *common)
 {
-    moda_status st = MODA_OK;
-    json_t *json = NULL;
-    if (s->common.json) {
-        MODA_TRY(moda_kernel_bench_json(&s->bench, &json));
-        MODA_TRY(moda_json_write(s->common.json, json));
-    }
-    if (s->csv) MODA_TRY(moda_kernel_bench_write_csv(&s->bench, s->csv));
-    moda_kernel_bench_print(&s->bench);
-out:
-    json_decref(json);
-    return st;
+    settings *s = state;
+    s->bench.seed = common->seed;
+    return MODA_OK;
+}
+
+static moda_status measure(void *state)
+{
+    settings *s = state;
+    return moda_kernel_bench_run(&s->bench);
+}
+
+static moda_results results(const void *state)
+{
+    const settings *s = state;
+    return moda_kernel_bench_results(&s->bench);
 }
 
 static moda_status run(const moda_command *self, const moda_kernel_suite *suite, int argc,
                        char **argv)
 {
-    moda_status st = MODA_OK;
-    settings s = {.bench = {.suite = suite}};
-    size_t threads = 0;
-    bool help = false;
-    MODA_TRY(parse(self, argc, argv, &s, &help));
-    if (help) goto out;
-    MODA_TRY(moda_threads_start(&s.common, &threads));
-    s.bench.seed = s.common.seed;
-    MODA_TRY(add_cases(&s));
-    MODA_TRY(moda_kernel_bench_run(&s.bench));
-    MODA_TRY(report(&s));
-out:
+    settings s = {.bench = {.suite = suite, .session = {.seconds = 0.5, .rounds = 5, .spread = 1}}};
+    char texts[MODA_KERNEL_SIZES][HELP];
+    moda_option sizes[MODA_KERNEL_SIZES + 1];
+    size_options(&s, texts, sizes);
+    const moda_option options[] = {
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, sizes, 0, 0, NULL},
+        {MODA_OPTION_FLAG, "cold", NULL, "each call finds its operands in memory, not in cache",
+         &s.bench.cold, 0, 0, NULL},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    const moda_benchmark benchmark = {.state = &s,
+                                      .options = options,
+                                      .session = &s.bench.session,
+                                      .check = check,
+                                      .open = open,
+                                      .measure = measure,
+                                      .results = results};
+    const moda_status st = moda_benchmark_run(self, &benchmark, argc, argv);
     for (size_t i = 0; i < MODA_KERNEL_SIZES; i++) free(s.lists[i].values);
     moda_kernel_bench_free(&s.bench);
     return st;

@@ -1,69 +1,32 @@
 /* bench/cmd_layers.c - moda bench conv and gemm: convolutions and linear layers by every way there is. */
 #include "base/isa.h"
-#include "base/log.h"
 #include "bench/bench_internal.h"
+#include "bench/benchmark_internal.h"
 #include "bench/layers.h"
-#include "numa/threads.h"
-#include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 
 static const char *const precisions[] = {"f32", "bf16", "all", NULL};
 enum { F32, BF16, ALL };
 
 typedef struct settings {
-    const char *csv, *model, *shapes, *passes;
+    const char *model, *shapes, *passes;
     int precision;
     bool no_bias;
-    moda_common_options common;
     moda_problems problems; /* of the command line and of the file */
     moda_layer_bench bench;
 } settings;
 
-static moda_status parse(const moda_command *self, int argc, char **argv, settings *s,
-                         char ***operands, size_t *count, bool *help)
+/* Passes are given as "forward,backward_data". */
+static moda_status check(void *state, const moda_common_options *common)
 {
     moda_status st = MODA_OK;
-    moda_option common[MODA_COMMON_OPTION_COUNT], measuring[MODA_SESSION_OPTION_COUNT];
-    s->precision = ALL;
-    s->bench.session = (moda_session){.seconds = 0.5, .rounds = 5, .spread = 1};
-    moda_session_options(&s->bench.session, measuring);
-    moda_common_options_table(&s->common, common);
-    const moda_option table[] = {
-        {MODA_OPTION_TEXT, "shapes", "FILE", "shapes, one a line, as benchdnn writes them",
-         &s->shapes, 0, 0, NULL},
-        {MODA_OPTION_TEXT, "model", "NAME|FILE.net",
-         "all such layers of a network (3x32x32 inputs, 10 classes where it leaves them open)",
-         &s->model, 0, 0, NULL},
-        {MODA_OPTION_SIZE, "batch-size", "N",
-         "samples, whatever shapes say (default: what they say, else 128)", &s->bench.batch, 1,
-         1 << 20, NULL},
-        {MODA_OPTION_TEXT, "pass", "LIST",
-         "of forward,backward_data,backward_weights (default all)", &s->passes, 0, 0, NULL},
-        {MODA_OPTION_CHOICE, "precision", "P",
-         "f32, bf16, or all that this CPU computes in (default all)", &s->precision, 0, 0,
-         precisions},
-        {MODA_OPTION_FLAG, "no-bias", NULL, "layers given by shape have none", &s->no_bias, 0, 0,
-         NULL},
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, measuring, 0, 0, NULL},
-        {MODA_OPTION_OUTPUT, "csv", "FILE", "the figures as a table", &s->csv, 0, 0, NULL},
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
-        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
-    };
-    MODA_TRY(moda_options_parse(self, table, argc, argv, 0, SIZE_MAX, operands, count, help));
-    if (*help) goto out;
-    if (s->common.quiet) moda_log_set_level(MODA_LOG_WARNING);
+    settings *s = state;
+    const char *at = s->passes;
+    (void)common;
     s->bench.bias = !s->no_bias;
     s->bench.f32 = s->precision != BF16;
     s->bench.bf16 = s->precision == BF16 || (s->precision == ALL && moda_cpu_has_bf16());
-out:
-    return st;
-}
-
-/* "forward,backward_data" */
-static moda_status parse_passes(settings *s)
-{
-    moda_status st = MODA_OK;
-    const char *at = s->passes;
     for (moda_conv_pass p = 0; p < MODA_CONV_PASSES; p++) s->bench.passes[p] = !at;
     while (at) {
         const size_t length = strcspn(at, ",");
@@ -82,9 +45,10 @@ out:
 }
 
 /* All texts are read before anything is made of them. */
-static moda_status add(settings *s, char **operands, size_t count)
+static moda_status open(void *state, char *const *operands, size_t count)
 {
     moda_status st = MODA_OK;
+    settings *s = state;
     moda_problem p;
     MODA_CHECK(count || s->shapes || s->model, MODA_ERR_ARG,
                "nothing to measure: give a shape as in %s, or --shapes FILE, or --model NAME",
@@ -103,36 +67,49 @@ out:
     return st;
 }
 
-static moda_status report(const settings *s)
+static moda_status measure(void *state)
 {
-    moda_status st = MODA_OK;
-    json_t *json = NULL;
-    if (s->common.json) {
-        MODA_TRY(moda_layer_bench_json(&s->bench, &json));
-        MODA_TRY(moda_json_write(s->common.json, json));
-    }
-    if (s->csv) MODA_TRY(moda_layer_bench_write_csv(&s->bench, s->csv));
-    moda_layer_bench_print(&s->bench);
-out:
-    json_decref(json);
-    return st;
+    settings *s = state;
+    return moda_layer_bench_run(&s->bench);
+}
+
+static moda_results results(const void *state)
+{
+    const settings *s = state;
+    return moda_layer_bench_results(&s->bench);
 }
 
 static moda_status run(const moda_command *self, moda_layer_kind kind, int argc, char **argv)
 {
-    moda_status st = MODA_OK;
-    settings s = {.bench.kind = kind};
-    char **operands = NULL;
-    size_t count = 0, threads = 0;
-    bool help = false;
-    MODA_TRY(parse(self, argc, argv, &s, &operands, &count, &help));
-    if (help) goto out;
-    MODA_TRY(parse_passes(&s));
-    MODA_TRY(moda_threads_start(&s.common, &threads));
-    MODA_TRY(add(&s, operands, count));
-    MODA_TRY(moda_layer_bench_run(&s.bench));
-    MODA_TRY(report(&s));
-out:
+    settings s = {.precision = ALL,
+                  .bench = {.kind = kind, .session = {.seconds = 0.5, .rounds = 5, .spread = 1}}};
+    const moda_option options[] = {
+        {MODA_OPTION_TEXT, "shapes", "FILE", "shapes, one a line, as benchdnn writes them",
+         &s.shapes, 0, 0, NULL},
+        {MODA_OPTION_TEXT, "model", "NAME|FILE.net",
+         "all such layers of a network (3x32x32 inputs, 10 classes where it leaves them open)",
+         &s.model, 0, 0, NULL},
+        {MODA_OPTION_SIZE, "batch-size", "N",
+         "samples, whatever shapes say (default: what they say, else 128)", &s.bench.batch, 1,
+         1 << 20, NULL},
+        {MODA_OPTION_TEXT, "pass", "LIST",
+         "of forward,backward_data,backward_weights (default all)", &s.passes, 0, 0, NULL},
+        {MODA_OPTION_CHOICE, "precision", "P",
+         "f32, bf16, or all that this CPU computes in (default all)", &s.precision, 0, 0,
+         precisions},
+        {MODA_OPTION_FLAG, "no-bias", NULL, "layers given by shape have none", &s.no_bias, 0, 0,
+         NULL},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    const moda_benchmark benchmark = {.state = &s,
+                                      .options = options,
+                                      .most = SIZE_MAX,
+                                      .session = &s.bench.session,
+                                      .check = check,
+                                      .open = open,
+                                      .measure = measure,
+                                      .results = results};
+    const moda_status st = moda_benchmark_run(self, &benchmark, argc, argv);
     moda_problems_free(&s.problems);
     moda_layer_bench_free(&s.bench);
     return st;

@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "base/status.h"
+#include "bench/results.h"
 #include "bench/roofline.h"
 #include "bench/session.h"
 #include "datasets/batch.h"
@@ -68,11 +69,7 @@ void moda_data_bench_free(moda_data_bench *bench); /* zeroed struct is fine */
  * measured. */
 double moda_data_share_of_step(const moda_data_bench *bench, const moda_data_row *row);
 
-/* A table on stdout. */
-void moda_data_bench_print(const moda_data_bench *bench);
-/* New reference. */
-MODA_MUST_USE moda_status moda_data_bench_json(const moda_data_bench *bench, json_t **json);
-/* A row per row. */
-MODA_MUST_USE moda_status moda_data_bench_write_csv(const moda_data_bench *bench, const char *path);
+/* After the run, as tables, JSON and CSV; borrows the bench. */
+moda_results moda_data_bench_results(const moda_data_bench *bench);
 
 #endif

@@ -1,6 +1,5 @@
 /* bench/data_report.c - the rows of moda bench data as table, JSON and CSV. */
 #include "base/csv.h"
-#include "base/file.h"
 #include "base/table.h"
 #include "bench/data.h"
 #include <math.h>
@@ -41,21 +40,27 @@ static void print_row(const moda_data_bench *b, const moda_data_row *r, moda_tab
     }
 }
 
-void moda_data_bench_print(const moda_data_bench *b)
+static void tables(const void *bench)
 {
+    const moda_data_bench *b = bench;
     moda_table *t = moda_table_create("data|>image|what|>images|>images/s|>of a step|>bytes");
     moda_figures_columns(t);
-    moda_session_print_machine();
-    moda_limits_print(&b->limits);
-    printf("\n");
     for (size_t i = 0; i < b->count; i++) print_row(b, &b->rows[i], t);
     moda_table_print(t);
     moda_table_destroy(t);
-    moda_session_print_drift(&b->session);
 }
 
-static json_t *row_json(const moda_data_bench *b, const moda_data_row *r)
+static json_t *head(const void *bench)
 {
+    const moda_data_bench *b = bench;
+    return json_pack("{s:s s:I s:o}", "benchmark", "data", "batch_size", (json_int_t)b->batch,
+                     "model", moda_json_text(b->model));
+}
+
+static json_t *row_json(const void *bench, size_t i)
+{
+    const moda_data_bench *b = bench;
+    const moda_data_row *r = &b->rows[i];
     json_t *json = json_pack("{s:o s:o s:I s:o s:o}", "data", moda_json_text(b->sets[r->set].spec),
                              "what", moda_json_text(r->what), "images", (json_int_t)r->images,
                              "images_per_second", moda_json_number(images_per_second(r)),
@@ -65,46 +70,29 @@ static json_t *row_json(const moda_data_bench *b, const moda_data_row *r)
     return json;
 }
 
-moda_status moda_data_bench_json(const moda_data_bench *b, json_t **json)
+static void csv_heads(const void *bench, FILE *to)
 {
-    moda_status st = MODA_OK;
-    json_t *rows = json_array(), *report = NULL;
-    for (size_t i = 0; i < b->count; i++)
-        MODA_CHECK(json_array_append_new(rows, row_json(b, &b->rows[i])) == 0, MODA_ERR_NOMEM,
-                   "out of memory");
-    report = json_pack("{s:s s:I s:o s:O}", "benchmark", "data", "batch_size", (json_int_t)b->batch,
-                       "model", moda_json_text(b->model), "rows", rows);
-    MODA_CHECK(report, MODA_ERR_NOMEM, "out of memory");
-    MODA_TRY(moda_limits_json(&b->limits, report));
-    MODA_TRY(moda_session_json(&b->session, report));
-    *json = report, report = NULL;
-out:
-    json_decref(report);
-    json_decref(rows);
-    return st;
+    (void)bench;
+    fputs("data,what,images,images_per_second,share_of_step", to);
+    moda_figures_csv_heads(to);
 }
 
-moda_status moda_data_bench_write_csv(const moda_data_bench *b, const char *path)
+static void csv_row(const void *bench, size_t i, FILE *to)
 {
-    moda_status st = MODA_OK;
-    moda_writer w = {0};
-    MODA_TRY(moda_writer_open(&w, path));
-    fputs("data,what,images,images_per_second,share_of_step", w.stream);
-    moda_figures_csv_heads(w.stream);
-    fputc('\n', w.stream);
-    for (size_t i = 0; i < b->count; i++) {
-        const moda_data_row *r = &b->rows[i];
-        const double share = moda_data_share_of_step(b, r);
-        moda_csv_text(w.stream, b->sets[r->set].spec);
-        fputc(',', w.stream);
-        moda_csv_text(w.stream, r->what);
-        fprintf(w.stream, ",%zu,%.6g,", r->images, images_per_second(r));
-        if (!isnan(share)) fprintf(w.stream, "%.6g", share);
-        moda_figures_csv(w.stream, &r->time, r->work, figures_of(b, r));
-        fputc('\n', w.stream);
-    }
-    MODA_TRY(moda_writer_commit(&w));
-out:
-    moda_writer_abort(&w);
-    return st;
+    const moda_data_bench *b = bench;
+    const moda_data_row *r = &b->rows[i];
+    const double share = moda_data_share_of_step(b, r);
+    moda_csv_text(to, b->sets[r->set].spec);
+    fputc(',', to);
+    moda_csv_text(to, r->what);
+    fprintf(to, ",%zu,%.6g,", r->images, images_per_second(r));
+    if (!isnan(share)) fprintf(to, "%.6g", share);
+    moda_figures_csv(to, &r->time, r->work, figures_of(b, r));
+    fputc('\n', to);
+}
+
+moda_results moda_data_bench_results(const moda_data_bench *b)
+{
+    return (moda_results){b,      &b->session, &b->limits, tables,    head,
+                          "rows", b->count,    row_json,   csv_heads, csv_row};
 }

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/options.h"
 #include "base/status.h"
+#include "bench/results.h"
 #include "bench/session.h"
 #include "engine/model.h"
 #include <stdbool.h>
@@ -61,11 +62,7 @@ double moda_infer_size(const moda_infer *infer, const moda_infer_subject *subjec
 double moda_infer_share_of_flops(const moda_infer *infer, const moda_infer_subject *subject);
 double moda_infer_speedup(const moda_infer *infer, const moda_infer_subject *subject, size_t b);
 
-/* Tables on stdout, one per batch size, with means over a folder's class modules. */
-void moda_infer_print(const moda_infer *infer);
-/* New reference. */
-MODA_MUST_USE moda_status moda_infer_json(const moda_infer *infer, json_t **json);
-/* A row per subject and batch size. */
-MODA_MUST_USE moda_status moda_infer_write_csv(const moda_infer *infer, const char *path);
+/* After the run, as tables, JSON and CSV; borrows the bench. */
+moda_results moda_infer_results(const moda_infer *infer);
 
 #endif

@@ -1,6 +1,5 @@
 /* bench/infer_report.c - the figures of moda bench infer as tables, JSON and CSV. */
 #include "base/csv.h"
-#include "base/file.h"
 #include "base/table.h"
 #include "bench/infer.h"
 #include <omp.h>
@@ -67,9 +66,9 @@ static void print_means(const moda_infer *m, size_t reference, size_t round, siz
                    m->subjects[reference].summaries[b].median / mean.seconds);
 }
 
-void moda_infer_print(const moda_infer *m)
+static void tables(const void *infer)
 {
-    moda_session_print_machine();
+    const moda_infer *m = infer;
     for (size_t b = 0; b < m->batches.n; b++) {
         moda_table *t =
             moda_table_create("network|>parameters|>size|>FLOPs|>ms|>spread|>images/s|>speed-up");
@@ -85,7 +84,6 @@ void moda_infer_print(const moda_infer *m)
         moda_table_print(t);
         moda_table_destroy(t);
     }
-    moda_session_print_drift(&m->session);
 }
 
 /* ---- JSON ---- */
@@ -108,8 +106,16 @@ static json_t *text_or_null(const char *text)
     return value ? value : json_null();
 }
 
-static json_t *subject_json(const moda_infer *m, const moda_infer_subject *s)
+static json_t *head(const void *infer)
 {
+    const moda_infer *m = infer;
+    return json_pack("{s:b}", "fold", (int)m->fold);
+}
+
+static json_t *subject_json(const void *infer, size_t i)
+{
+    const moda_infer *m = infer;
+    const moda_infer_subject *s = &m->subjects[i];
     json_t *timings = json_array();
     for (size_t b = 0; b < m->batches.n; b++)
         if (json_array_append_new(timings, timing_json(m, s, b)) != 0) {
@@ -122,23 +128,6 @@ static json_t *subject_json(const moda_infer *m, const moda_infer_subject *s)
         "round_channels", (json_int_t)s->round, "parameters", (json_int_t)s->parameters, "size",
         moda_json_number(moda_infer_size(m, s)), "multiply_adds", (json_int_t)s->flops, "flops",
         moda_json_number(moda_infer_share_of_flops(m, s)), "timings", timings);
-}
-
-moda_status moda_infer_json(const moda_infer *m, json_t **json)
-{
-    moda_status st = MODA_OK;
-    json_t *subjects = json_array(), *report = NULL;
-    for (size_t i = 0; i < m->count; i++)
-        MODA_CHECK(json_array_append_new(subjects, subject_json(m, &m->subjects[i])) == 0,
-                   MODA_ERR_NOMEM, "out of memory");
-    report = json_pack("{s:b s:O}", "fold", (int)m->fold, "networks", subjects);
-    MODA_CHECK(report, MODA_ERR_NOMEM, "out of memory");
-    MODA_TRY(moda_session_json(&m->session, report));
-    *json = report, report = NULL;
-out:
-    json_decref(report);
-    json_decref(subjects);
-    return st;
 }
 
 /* ---- CSV (RFC 4180) ---- */
@@ -158,19 +147,24 @@ static void print_row(FILE *f, const moda_infer *m, const moda_infer_subject *s,
             moda_infer_speedup(m, s, b));
 }
 
-moda_status moda_infer_write_csv(const moda_infer *m, const char *path)
+static void csv_heads(const void *infer, FILE *to)
 {
-    moda_status st = MODA_OK;
-    moda_writer w = {0};
-    MODA_TRY(moda_writer_open(&w, path));
+    (void)infer;
     fputs("source,network,classes,round_channels,batch,parameters,size,multiply_adds,flops,"
           "calls,median_seconds,low_seconds,high_seconds,best_seconds,images_per_second,"
-          "speedup\n",
-          w.stream);
-    for (size_t i = 0; i < m->count; i++)
-        for (size_t b = 0; b < m->batches.n; b++) print_row(w.stream, m, &m->subjects[i], b);
-    MODA_TRY(moda_writer_commit(&w));
-out:
-    moda_writer_abort(&w);
-    return st;
+          "speedup",
+          to);
+}
+
+/* A line per batch size. */
+static void csv_row(const void *infer, size_t i, FILE *to)
+{
+    const moda_infer *m = infer;
+    for (size_t b = 0; b < m->batches.n; b++) print_row(to, m, &m->subjects[i], b);
+}
+
+moda_results moda_infer_results(const moda_infer *m)
+{
+    return (moda_results){m,          &m->session, NULL,         tables,    head,
+                          "networks", m->count,    subject_json, csv_heads, csv_row};
 }

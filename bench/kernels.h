@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/status.h"
+#include "bench/results.h"
 #include "bench/roofline.h"
 #include "bench/session.h"
 #include <stdbool.h>
@@ -76,12 +77,7 @@ MODA_MUST_USE moda_status moda_kernel_bench_add(moda_kernel_bench *bench, const 
 MODA_MUST_USE moda_status moda_kernel_bench_run(moda_kernel_bench *bench);
 void moda_kernel_bench_free(moda_kernel_bench *bench); /* zeroed struct is fine */
 
-/* A table on stdout. */
-void moda_kernel_bench_print(const moda_kernel_bench *bench);
-/* New reference. */
-MODA_MUST_USE moda_status moda_kernel_bench_json(const moda_kernel_bench *bench, json_t **json);
-/* A row per case. */
-MODA_MUST_USE moda_status moda_kernel_bench_write_csv(const moda_kernel_bench *bench,
-                                                      const char *path);
+/* After the run, as tables, JSON and CSV; borrows the bench. */
+moda_results moda_kernel_bench_results(const moda_kernel_bench *bench);
 
 #endif

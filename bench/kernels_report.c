@@ -1,5 +1,4 @@
 /* bench/kernels_report.c - a suite's figures as table, JSON and CSV. */
-#include "base/file.h"
 #include "base/table.h"
 #include "bench/kernels.h"
 #include <stdio.h>
@@ -14,18 +13,16 @@ static moda_figures figures_of(const moda_kernel_bench *b, const moda_kernel_cas
     return moda_figures_of(&b->limits, work_of(c), c->time.median);
 }
 
-void moda_kernel_bench_print(const moda_kernel_bench *b)
+static void tables(const void *bench)
 {
+    const moda_kernel_bench *b = bench;
     const moda_kernel_suite *s = b->suite;
     char bytes[16];
     moda_table *t = moda_table_create("kernel");
     for (size_t i = 0; i < s->size_count; i++) moda_table_column(t, true, "%s", s->sizes[i].name);
     moda_table_column(t, true, "scratch");
     moda_figures_columns(t);
-    moda_session_print_machine();
-    printf("%s: ", b->cold ? "operands in memory" : "caches warm");
-    moda_limits_print(&b->limits);
-    printf("\n");
+    puts(b->cold ? "operands in memory" : "caches warm");
     for (size_t i = 0; i < b->count; i++) {
         const moda_kernel_case *c = &b->cases[i];
         moda_table_row(t, "%s", c->kernel->name);
@@ -35,11 +32,18 @@ void moda_kernel_bench_print(const moda_kernel_bench *b)
     }
     moda_table_print(t);
     moda_table_destroy(t);
-    moda_session_print_drift(&b->session);
 }
 
-static json_t *case_json(const moda_kernel_bench *b, const moda_kernel_case *c)
+static json_t *head(const void *bench)
 {
+    const moda_kernel_bench *b = bench;
+    return json_pack("{s:s s:b}", "benchmark", b->suite->name, "cold", (int)b->cold);
+}
+
+static json_t *case_json(const void *bench, size_t number)
+{
+    const moda_kernel_bench *b = bench;
+    const moda_kernel_case *c = &b->cases[number];
     json_t *sizes = json_object();
     for (size_t i = 0; i < b->suite->size_count; i++)
         if (json_object_set_new(sizes, b->suite->sizes[i].name,
@@ -55,44 +59,27 @@ static json_t *case_json(const moda_kernel_bench *b, const moda_kernel_case *c)
     return json;
 }
 
-moda_status moda_kernel_bench_json(const moda_kernel_bench *b, json_t **json)
+static void csv_heads(const void *bench, FILE *to)
 {
-    moda_status st = MODA_OK;
-    json_t *cases = json_array(), *report = NULL;
-    for (size_t i = 0; i < b->count; i++)
-        MODA_CHECK(json_array_append_new(cases, case_json(b, &b->cases[i])) == 0, MODA_ERR_NOMEM,
-                   "out of memory");
-    report = json_pack("{s:s s:b s:O}", "benchmark", b->suite->name, "cold", (int)b->cold, "cases",
-                       cases);
-    MODA_CHECK(report, MODA_ERR_NOMEM, "out of memory");
-    MODA_TRY(moda_limits_json(&b->limits, report));
-    MODA_TRY(moda_session_json(&b->session, report));
-    *json = report, report = NULL;
-out:
-    json_decref(report);
-    json_decref(cases);
-    return st;
+    const moda_kernel_bench *b = bench;
+    fputs("kernel", to);
+    for (size_t i = 0; i < b->suite->size_count; i++) fprintf(to, ",%s", b->suite->sizes[i].name);
+    moda_figures_csv_heads(to);
+    fputs(",operand_bytes,scratch_bytes", to);
 }
 
-moda_status moda_kernel_bench_write_csv(const moda_kernel_bench *b, const char *path)
+static void csv_row(const void *bench, size_t i, FILE *to)
 {
-    moda_status st = MODA_OK;
-    moda_writer w = {0};
-    MODA_TRY(moda_writer_open(&w, path));
-    fputs("kernel", w.stream);
-    for (size_t i = 0; i < b->suite->size_count; i++)
-        fprintf(w.stream, ",%s", b->suite->sizes[i].name);
-    moda_figures_csv_heads(w.stream);
-    fputs(",operand_bytes,scratch_bytes\n", w.stream);
-    for (size_t i = 0; i < b->count; i++) {
-        const moda_kernel_case *c = &b->cases[i];
-        fputs(c->kernel->name, w.stream); /* no name of ours has a comma */
-        for (size_t k = 0; k < b->suite->size_count; k++) fprintf(w.stream, ",%zu", c->sizes[k]);
-        moda_figures_csv(w.stream, &c->time, work_of(c), figures_of(b, c));
-        fprintf(w.stream, ",%.0f,%.0f\n", c->work.operands, c->work.scratch);
-    }
-    MODA_TRY(moda_writer_commit(&w));
-out:
-    moda_writer_abort(&w);
-    return st;
+    const moda_kernel_bench *b = bench;
+    const moda_kernel_case *c = &b->cases[i];
+    fputs(c->kernel->name, to); /* no name of ours has a comma */
+    for (size_t k = 0; k < b->suite->size_count; k++) fprintf(to, ",%zu", c->sizes[k]);
+    moda_figures_csv(to, &c->time, work_of(c), figures_of(b, c));
+    fprintf(to, ",%.0f,%.0f\n", c->work.operands, c->work.scratch);
+}
+
+moda_results moda_kernel_bench_results(const moda_kernel_bench *b)
+{
+    return (moda_results){b,       &b->session, &b->limits, tables,    head,
+                          "cases", b->count,    case_json,  csv_heads, csv_row};
 }

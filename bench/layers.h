@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/status.h"
+#include "bench/results.h"
 #include "bench/roofline.h"
 #include "bench/session.h"
 #include "bench/shapes.h"
@@ -69,12 +70,7 @@ MODA_MUST_USE moda_status moda_layer_bench_add_model(moda_layer_bench *bench, co
 MODA_MUST_USE moda_status moda_layer_bench_run(moda_layer_bench *bench);
 void moda_layer_bench_free(moda_layer_bench *bench); /* zeroed struct is fine */
 
-/* A table on stdout. */
-void moda_layer_bench_print(const moda_layer_bench *bench);
-/* New reference. */
-MODA_MUST_USE moda_status moda_layer_bench_json(const moda_layer_bench *bench, json_t **json);
-/* A row per row. */
-MODA_MUST_USE moda_status moda_layer_bench_write_csv(const moda_layer_bench *bench,
-                                                     const char *path);
+/* After the run, as tables, JSON and CSV; borrows the bench. */
+moda_results moda_layer_bench_results(const moda_layer_bench *bench);
 
 #endif

@@ -1,6 +1,5 @@
 /* bench/layers_report.c - the rows of moda bench conv and gemm as table, JSON and CSV. */
 #include "base/csv.h"
-#include "base/file.h"
 #include "base/table.h"
 #include "bench/layers.h"
 #include <stdio.h>
@@ -56,23 +55,28 @@ static void print_sum(const moda_layer_bench *b, bool bf16)
                1e3 * sum, 1e-9 * flops / sum);
 }
 
-void moda_layer_bench_print(const moda_layer_bench *b)
+static void tables(const void *bench)
 {
+    const moda_layer_bench *b = bench;
     moda_table *t = moda_table_create("layer|shape|pass|type|  way (* fastest)|>operands|>scratch");
     moda_figures_columns(t);
-    moda_session_print_machine();
-    moda_limits_print(&b->limits);
-    printf("\n");
     for (size_t i = 0; i < b->count; i++) print_row(b, &b->rows[i], t);
     moda_table_print(t);
     moda_table_destroy(t);
     print_sum(b, false);
     print_sum(b, true);
-    moda_session_print_drift(&b->session);
 }
 
-static json_t *row_json(const moda_layer_bench *b, const moda_layer_row *r)
+static json_t *head(const void *bench)
 {
+    const moda_layer_bench *b = bench;
+    return json_pack("{s:s}", "benchmark", b->kind == MODA_LAYER_CONV ? "conv" : "gemm");
+}
+
+static json_t *row_json(const void *bench, size_t i)
+{
+    const moda_layer_bench *b = bench;
+    const moda_layer_row *r = &b->rows[i];
     const moda_layer_group *g = &b->groups[r->group];
     char shape[MODA_PROBLEM_TEXT];
     json_t *json =
@@ -88,48 +92,31 @@ static json_t *row_json(const moda_layer_bench *b, const moda_layer_row *r)
     return json;
 }
 
-moda_status moda_layer_bench_json(const moda_layer_bench *b, json_t **json)
+static void csv_heads(const void *bench, FILE *to)
 {
-    moda_status st = MODA_OK;
-    json_t *rows = json_array(), *report = NULL;
-    for (size_t i = 0; i < b->count; i++)
-        MODA_CHECK(json_array_append_new(rows, row_json(b, &b->rows[i])) == 0, MODA_ERR_NOMEM,
-                   "out of memory");
-    report = json_pack("{s:s s:O}", "benchmark", b->kind == MODA_LAYER_CONV ? "conv" : "gemm",
-                       "rows", rows);
-    MODA_CHECK(report, MODA_ERR_NOMEM, "out of memory");
-    MODA_TRY(moda_limits_json(&b->limits, report));
-    MODA_TRY(moda_session_json(&b->session, report));
-    *json = report, report = NULL;
-out:
-    json_decref(report);
-    json_decref(rows);
-    return st;
-}
-
-moda_status moda_layer_bench_write_csv(const moda_layer_bench *b, const char *path)
-{
-    moda_status st = MODA_OK;
-    moda_writer w = {0};
-    MODA_TRY(moda_writer_open(&w, path));
+    (void)bench;
     fputs(
         "layer,layers,shape,pass,type,algorithm,implementation,copies,operand_bytes,scratch_bytes",
-        w.stream);
-    moda_figures_csv_heads(w.stream);
-    fputc('\n', w.stream);
-    for (size_t i = 0; i < b->count; i++) {
-        const moda_layer_row *r = &b->rows[i];
-        const moda_layer_group *g = &b->groups[r->group];
-        char shape[MODA_PROBLEM_TEXT];
-        moda_csv_text(w.stream, g->problem.name);
-        fprintf(w.stream, ",%zu,%s,%s,%s,%s,%s,%zu,%zu,%zu", g->layers,
-                moda_problem_text(&g->problem, shape), moda_conv_pass_name(g->pass), type_of(r),
-                r->algorithm, r->implementation, r->copies, r->operands, r->scratch);
-        moda_figures_csv(w.stream, &r->time, r->work, figures_of(b, r));
-        fputc('\n', w.stream);
-    }
-    MODA_TRY(moda_writer_commit(&w));
-out:
-    moda_writer_abort(&w);
-    return st;
+        to);
+    moda_figures_csv_heads(to);
+}
+
+static void csv_row(const void *bench, size_t i, FILE *to)
+{
+    const moda_layer_bench *b = bench;
+    const moda_layer_row *r = &b->rows[i];
+    const moda_layer_group *g = &b->groups[r->group];
+    char shape[MODA_PROBLEM_TEXT];
+    moda_csv_text(to, g->problem.name);
+    fprintf(to, ",%zu,%s,%s,%s,%s,%s,%zu,%zu,%zu", g->layers, moda_problem_text(&g->problem, shape),
+            moda_conv_pass_name(g->pass), type_of(r), r->algorithm, r->implementation, r->copies,
+            r->operands, r->scratch);
+    moda_figures_csv(to, &r->time, r->work, figures_of(b, r));
+    fputc('\n', to);
+}
+
+moda_results moda_layer_bench_results(const moda_layer_bench *b)
+{
+    return (moda_results){b,      &b->session, &b->limits, tables,    head,
+                          "rows", b->count,    row_json,   csv_heads, csv_row};
 }

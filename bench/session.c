@@ -53,7 +53,8 @@ moda_status moda_session_run(moda_session *s, const moda_session_work *w)
     for (size_t round = 0; left && round < s->rounds; round++) {
         MODA_TRY(moda_calibration_take(&s->calibration));
         if (w->before_round) MODA_TRY(w->before_round(w->user));
-        for (size_t i = 0; i < w->count; i++) {
+        for (size_t k = 0; k < w->count; k++) {
+            const size_t i = (k + round) % w->count; /* each round begins with another row */
             if (!done[i]) MODA_TRY(w->measure(w->user, i, s->seconds / (double)s->rounds));
             moda_progress_update(&progress, ++runs, w->row(w->user, i).name);
         }

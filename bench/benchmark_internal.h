@@ -1,0 +1,33 @@
+/* bench/benchmark_internal.h - what the commands of moda bench do alike: options, threads, measuring, results. */
+#ifndef MODA_BENCH_BENCHMARK_INTERNAL_H
+#define MODA_BENCH_BENCHMARK_INTERNAL_H
+
+#include "base/options.h"
+#include "bench/results.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What one brings along; all functions are given `state`. */
+typedef struct moda_benchmark {
+    void *state;
+    const moda_option *options; /* its own, beside --seconds, ..., --csv and the common ones */
+    size_t least, most;         /* operands */
+    moda_session *session;      /* its values are the options' defaults */
+    bool turns; /* processes of their own measure: this one starts no threads, binds none */
+    moda_sizes *threads; /* of turns: --threads takes a list, which is this; NULL: a number */
+    /* Of what is wrong before anything is opened; may be NULL. */
+    moda_status (*check)(void *state, const moda_common_options *common);
+    moda_status (*open)(void *state, char *const *operands, size_t count); /* may be NULL */
+    moda_status (*measure)(void *state);
+    moda_results (*results)(const void *state);
+} moda_benchmark;
+
+/* From the command line to the figures. State is the caller's to free, whatever happens. */
+MODA_MUST_USE moda_status moda_benchmark_run(const moda_command *self, const moda_benchmark *b,
+                                             int argc, char **argv);
+
+/* What every command takes, but --threads as a list, 0 in none of its places. */
+void moda_benchmark_common_table(moda_common_options *common, moda_sizes *threads,
+                                 moda_option table[MODA_COMMON_OPTION_COUNT]);
+
+#endif
