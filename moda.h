@@ -106,6 +106,7 @@
 #include "bench/session.h"
 #include "bench/shapes.h"
 #include "bench/step.h"
+#include "bench/step_rows.h"
 #include "bench/timing.h"
 
 #endif

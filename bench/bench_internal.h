@@ -13,9 +13,10 @@ extern const moda_command moda_bench_similarity, moda_bench_frequency,
 extern const moda_command moda_bench_peak, moda_bench_stream; /* cmd_limits.c */
 extern const moda_command moda_bench_tune;                    /* cmd_tune.c */
 extern const moda_command moda_bench_step;                    /* cmd_step.c */
+extern const moda_command moda_bench_turn;                    /* cmd_turn.c */
 extern const moda_command moda_bench_numa;                    /* cmd_numa.c */
 
 extern const char *const moda_bench_methods[];    /* words of --method: standard, moda, NULL */
-extern const char *const moda_bench_precisions[]; /* of --precision: f32, bf16, NULL */
+extern const char *const moda_bench_precisions[]; /* of --precision: f32, bf16, auto, NULL */
 
 #endif

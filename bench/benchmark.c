@@ -14,7 +14,7 @@ void moda_benchmark_common_table(moda_common_options *common, moda_sizes *thread
                 .kind = MODA_OPTION_SIZES,
                 .name = "threads",
                 .value = "LIST",
-                .help = "1,2,4: numbers of threads",
+                .help = "1,2,4: numbers of threads (default: all that may be used)",
                 .target = threads,
             };
 }

@@ -2,21 +2,13 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "bench/bench_internal.h"
+#include "bench/benchmark_internal.h"
 #include "bench/commands.h"
 #include "bench/scale.h"
 #include "bench/scale_forecast.h"
 #include "bench/scale_plot.h"
-#include "engine/net.h"
+#include "bench/word_list_internal.h"
 #include <string.h>
-
-enum { MOST_WORDS = 32 };
-
-/* A list of words, "standard,moda". */
-typedef struct words {
-    char *text;
-    const char *word[MOST_WORDS];
-    size_t n;
-} words;
 
 /* What a list may hold, or NULL: any. */
 static const char *const scalings[] = {"strong", "weak", NULL};
@@ -24,7 +16,7 @@ static const char *const layouts[] = {"packed", "spread", NULL};
 
 typedef struct settings {
     const char *models, *methods, *precisions, *scalings, *layouts; /* as given */
-    words model, method, precision, scaling, layout;
+    moda_word_list model, method, precision, scaling, layout;
     const char *csv, *plot, *machine;
     moda_sizes threads, predict;
     double node_bandwidth; /* GB/s */
@@ -37,59 +29,16 @@ typedef struct settings {
 
 /* ---- the call ---- */
 
-static moda_status check_word(const char *option, const char *word, const char *const *allowed)
-{
-    moda_status st = MODA_OK;
-    char all[128] = "";
-    MODA_CHECK(*word, MODA_ERR_ARG, "--%s: an empty word; wanted is a list as a,b", option);
-    for (size_t i = 0; allowed && allowed[i]; i++) {
-        if (strcmp(word, allowed[i]) == 0) goto out;
-        strncat(all, i ? ", " : "", sizeof all - strlen(all) - 1);
-        strncat(all, allowed[i], sizeof all - strlen(all) - 1);
-    }
-    MODA_CHECK(!allowed, MODA_ERR_ARG, "--%s %s: must be of %s", option, word, all);
-out:
-    return st;
-}
-
-static moda_status split(const char *option, const char *text, const char *const *allowed, words *w)
-{
-    moda_status st = MODA_OK;
-    char *rest;
-    MODA_CHECK((w->text = strdup(text)) != NULL, MODA_ERR_NOMEM, "out of memory");
-    rest = w->text;
-    while (rest) {
-        const char *word = strsep(&rest, ",");
-        MODA_TRY(check_word(option, word, allowed));
-        MODA_CHECK(w->n < MOST_WORDS, MODA_ERR_ARG, "--%s: more than %d words", option, MOST_WORDS);
-        for (size_t i = 0; i < w->n; i++)
-            MODA_CHECK(strcmp(w->word[i], word) != 0, MODA_ERR_ARG, "--%s: %s is given twice",
-                       option, word);
-        w->word[w->n++] = word;
-    }
-out:
-    return st;
-}
-
 /* What every command takes, --threads as a list; without --placement, which is the turns' own. */
 static void common_table(settings *s, moda_option table[MODA_COMMON_OPTION_COUNT])
 {
     size_t kept = 0;
-    moda_common_options_table(&s->common, table);
+    moda_benchmark_common_table(&s->common, &s->threads, table);
     for (size_t i = 0; i < MODA_COMMON_OPTION_COUNT; i++) {
         moda_option o = table[i];
         if (o.name && strcmp(o.name, "placement") == 0) continue;
         if (o.name && strcmp(o.name, "threads") == 0)
-            o = (moda_option){
-                MODA_OPTION_SIZES,
-                "threads",
-                "LIST",
-                "1,2,4: numbers of threads (default: powers of two, all of a node, ..., "
-                "all)",
-                &s->threads,
-                0,
-                0,
-                NULL};
+            o.help = "1,2,4: numbers of threads (default: powers of two, all of a node, ..., all)";
         if (o.name && strcmp(o.name, "bind") == 0)
             o.value = "cores|none", o.help = "bind threads to cores, or to none (default cores)";
         table[kept++] = o;
@@ -110,7 +59,8 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
          &s->models, 0, 0, NULL},
         {MODA_OPTION_TEXT, "method", "LIST",
          "standard, moda: with the modular losses (default moda)", &s->methods, 0, 0, NULL},
-        {MODA_OPTION_TEXT, "precision", "LIST", "f32, bf16 (CPUs with AVX-512-BF16) (default f32)",
+        {MODA_OPTION_TEXT, "precision", "LIST",
+         "f32, bf16 (CPUs with AVX-512-BF16), auto: measured first, for all counts (default f32)",
          &s->precisions, 0, 0, NULL},
         {MODA_OPTION_TEXT, "scaling", "LIST",
          "strong: the batch stays; weak: it grows with threads (default strong,weak)", &s->scalings,
@@ -179,18 +129,6 @@ out:
     return st;
 }
 
-static moda_status check_networks(const words *models)
-{
-    moda_status st = MODA_OK;
-    for (size_t i = 0; i < models->n; i++) {
-        moda_net *net = NULL;
-        MODA_TRY(moda_net_open(models->word[i], (moda_net_defaults){{3, 32, 32}, 10}, &net));
-        moda_net_destroy(net);
-    }
-out:
-    return st;
-}
-
 static moda_status check_outputs(const settings *s)
 {
     static const char *const pictures[] = {"*.gp", "*.dat", "*.svg", "*.png", NULL};
@@ -210,16 +148,17 @@ static moda_status check(settings *s)
     if (s->common.quiet) moda_log_set_level(MODA_LOG_WARNING);
     MODA_CHECK(s->models, MODA_ERR_ARG,
                "--model is missing: name networks, as in --model vgg16,resnet18");
-    MODA_TRY(split("model", s->models, NULL, &s->model));
-    MODA_TRY(split("method", s->methods, moda_bench_methods, &s->method));
-    MODA_TRY(split("precision", s->precisions, moda_bench_precisions, &s->precision));
-    MODA_TRY(split("scaling", s->scalings, scalings, &s->scaling));
-    MODA_TRY(split("layout", s->layouts, layouts, &s->layout));
+    MODA_TRY(moda_word_list_split("model", s->models, NULL, &s->model));
+    MODA_TRY(moda_word_list_split("method", s->methods, moda_bench_methods, &s->method));
+    MODA_TRY(
+        moda_word_list_split("precision", s->precisions, moda_bench_precisions, &s->precision));
+    MODA_TRY(moda_word_list_split("scaling", s->scalings, scalings, &s->scaling));
+    MODA_TRY(moda_word_list_split("layout", s->layouts, layouts, &s->layout));
     MODA_CHECK(!bind || strcmp(bind, "none") == 0 || strcmp(bind, "cores") == 0, MODA_ERR_ARG,
                "--bind %s: cores or none; taskset keeps moda scale to some CPUs", bind);
     s->bench.unbound = bind && strcmp(bind, "none") == 0;
     s->bench.smt = s->common.smt, s->bench.seed = s->common.seed;
-    MODA_TRY(check_networks(&s->model));
+    MODA_TRY(moda_word_list_check_networks(&s->model));
     MODA_TRY(check_outputs(s));
     MODA_TRY(moda_topology_load(&s->here));
     s->bench.topology = s->here;
@@ -233,13 +172,6 @@ out:
 }
 
 /* ---- the curves ---- */
-
-static bool has_word(const words *w, const char *word)
-{
-    for (size_t i = 0; i < w->n; i++)
-        if (strcmp(w->word[i], word) == 0) return true;
-    return false;
-}
 
 /* Nodes with cores of this process; on one, both layouts are the same. */
 static bool several_nodes(const moda_topology *t)
@@ -270,10 +202,9 @@ static moda_status add_curves(settings *s)
     for (size_t i = 0; i < s->model.n; i++)
         for (size_t k = 0; k < s->method.n; k++)
             for (size_t p = 0; p < s->precision.n; p++)
-                MODA_TRY(add_variant(
-                    s, (moda_scale_curve){.model = s->model.word[i],
-                                          .modular = strcmp(s->method.word[k], "moda") == 0,
-                                          .bf16 = strcmp(s->precision.word[p], "bf16") == 0}));
+                MODA_TRY(add_variant(s, (moda_scale_curve){.model = s->model.word[i],
+                                                           .method = s->method.word[k],
+                                                           .precision = s->precision.word[p]}));
 out:
     return st;
 }
@@ -284,7 +215,7 @@ static moda_status forecast(settings *s)
     moda_status st = MODA_OK;
     const moda_forecast_machine machine = {s->machine, s->there, &s->predict,
                                            1e9 * s->node_bandwidth};
-    const bool packed = has_word(&s->layout, "packed");
+    const bool packed = moda_word_list_has(&s->layout, "packed");
     if (!s->machine) goto out;
     MODA_ALLOC(s->forecasts, s->bench.count * sizeof *s->forecasts);
     for (size_t i = 0; i < s->bench.count; i++) {
@@ -331,8 +262,8 @@ out:
 
 static void free_settings(settings *s)
 {
-    words *const lists[] = {&s->model, &s->method, &s->precision, &s->scaling, &s->layout};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) free(lists[i]->text);
+    moda_word_list *const lists[] = {&s->model, &s->method, &s->precision, &s->scaling, &s->layout};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) moda_word_list_free(lists[i]);
     for (size_t i = 0; i < s->forecast_count; i++) moda_forecast_free(&s->forecasts[i]);
     free(s->forecasts);
     free(s->threads.values);

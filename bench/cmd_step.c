@@ -1,88 +1,142 @@
 /* bench/cmd_step.c - moda bench step: how long a training step takes. */
-#include "base/log.h"
 #include "bench/bench_internal.h"
-#include "bench/step.h"
-#include "numa/threads.h"
-
-const char *const moda_bench_methods[] = {"standard", "moda", NULL};
-const char *const moda_bench_precisions[] = {"f32", "bf16", NULL};
+#include "bench/benchmark_internal.h"
+#include "bench/scale.h"
+#include "bench/step_rows.h"
+#include "bench/word_list_internal.h"
+#include <omp.h>
+#include <stdlib.h>
 
 typedef struct settings {
-    int method, precision;
-    moda_common_options common;
-    moda_step_bench bench;
+    const char *models, *methods, *precisions; /* as given */
+    moda_word_list model, method, precision;
+    moda_sizes batches, threads;
+    moda_step_rows bench;
 } settings;
 
-static moda_status parse(const moda_command *self, int argc, char **argv, settings *s, bool *help)
+/* So many threads describe and calibrate the machine: those of the largest rows. */
+static void calibrate_with(const moda_sizes *threads)
+{
+    if (threads->values[threads->n - 1]) omp_set_num_threads((int)threads->values[threads->n - 1]);
+}
+
+static moda_status check_threads(moda_sizes *threads, bool smt)
 {
     moda_status st = MODA_OK;
-    moda_option common[MODA_COMMON_OPTION_COUNT];
-    char **operands;
-    size_t count;
-    moda_step_bench *b = &s->bench;
-    *s =
-        (settings){.method = 1, .bench = {.batch = 128, .steps = 20, .remote = MODA_REMOTE_CLOSED}};
-    moda_common_options_table(&s->common, common);
-    const moda_option table[] = {
-        {MODA_OPTION_TEXT, "model", "NAME|FILE.net",
-         "the network (3x32x32 inputs, 10 classes where it leaves them open)", &b->model, 0, 0,
-         NULL},
-        {MODA_OPTION_SIZE, "batch-size", "N", "samples per step (default 128)", &b->batch, 1,
-         1 << 20, NULL},
-        {MODA_OPTION_CHOICE, "method", "M",
-         "standard, or moda: with the modular losses (default moda)", &s->method, 0, 0,
-         moda_bench_methods},
-        {MODA_OPTION_CHOICE, "precision", "P",
-         "f32, or bf16 (CPUs with AVX-512-BF16) (default f32)", &s->precision, 0, 0,
-         moda_bench_precisions},
-        {MODA_OPTION_FLAG, "profile", NULL,
-         "time every part of the first steps too, for --json and as tables", &b->profiled, 0, 0,
-         NULL},
-        {MODA_OPTION_SIZE, "steps", "N", "timed steps, behind two that warm up (default 20)",
-         &b->steps, 1, 100000, NULL},
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
-        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
-    };
-    MODA_TRY(moda_options_parse(self, table, argc, argv, 0, 0, &operands, &count, help));
-    if (*help) goto out;
-    if (s->common.quiet) moda_log_set_level(MODA_LOG_WARNING);
-    MODA_CHECK(b->model, MODA_ERR_ARG, "--model is missing: name a network, as in --model vgg16");
-    b->bf16 = s->precision != 0;
-    MODA_CHECK(!b->profiled || b->steps > 1, MODA_ERR_ARG,
-               "--steps 1: --profile passes over the first timed step: take 2 or more");
-    b->modular = s->method != 0, b->seed = s->common.seed;
+    moda_topology *here = NULL;
+    if (threads->n) {
+        MODA_TRY(moda_topology_load(&here));
+        MODA_TRY(moda_scale_check_counts(here, smt, threads));
+    } else {
+        free(threads->values);
+        MODA_ALLOC(threads->values, sizeof *threads->values);
+        threads->n = 1; /* 0: all of them */
+    }
+    calibrate_with(threads);
+out:
+    moda_topology_destroy(here);
+    return st;
+}
+
+static moda_status check(void *state, const moda_common_options *common)
+{
+    moda_status st = MODA_OK;
+    settings *s = state;
+    moda_step_rows *b = &s->bench;
+    MODA_CHECK(s->models, MODA_ERR_ARG,
+               "--model is missing: name networks, as in --model vgg16,resnet18");
+    MODA_TRY(moda_word_list_split("model", s->models, NULL, &s->model));
+    MODA_TRY(moda_word_list_split("method", s->methods, moda_bench_methods, &s->method));
+    MODA_TRY(
+        moda_word_list_split("precision", s->precisions, moda_bench_precisions, &s->precision));
+    MODA_TRY(moda_word_list_check_networks(&s->model));
+    if (s->batches.n == 0) MODA_TRY(moda_sizes_parse("batch-size", "128", &s->batches));
+    MODA_TRY(moda_sizes_sort_unique("batch-size", &s->batches, SIZE_MAX));
+    MODA_TRY(check_threads(&s->threads, common->smt));
+    b->bind = common->bind, b->placement = common->placement;
+    b->smt = common->smt, b->seed = common->seed;
 out:
     return st;
 }
 
-static moda_status run(const moda_command *self, int argc, char **argv)
+/* Every word and number of a list with all of the others; threads turn fastest. */
+static moda_status open(void *state, char *const *operands, size_t count)
 {
     moda_status st = MODA_OK;
-    settings s = {.bench = {.remote = MODA_REMOTE_CLOSED}};
-    json_t *json = NULL;
-    size_t threads;
-    bool help = false;
-    MODA_TRY(parse(self, argc, argv, &s, &help));
-    if (help) goto out;
-    moda_step_bench_count(&s.bench);
-    MODA_TRY(moda_threads_start(&s.common, &threads));
-    MODA_TRY(moda_step_bench_run(&s.bench));
-    if (s.common.json) {
-        MODA_TRY(moda_step_bench_json(&s.bench, &json));
-        MODA_TRY(moda_json_write(s.common.json, json));
+    settings *s = state;
+    const size_t lengths[] = {s->model.n, s->method.n, s->precision.n, s->batches.n, s->threads.n};
+    enum { LISTS = sizeof lengths / sizeof *lengths };
+    size_t rows = 1, at[LISTS];
+    (void)operands, (void)count;
+    for (size_t i = 0; i < LISTS; i++) rows *= lengths[i];
+    for (size_t r = 0; r < rows; r++) {
+        size_t rest = r;
+        for (size_t i = LISTS; i-- > 0; rest /= lengths[i]) at[i] = rest % lengths[i];
+        const moda_step_row row = {.model = s->model.word[at[0]],
+                                   .method = s->method.word[at[1]],
+                                   .precision = s->precision.word[at[2]],
+                                   .batch = s->batches.values[at[3]],
+                                   .threads = s->threads.values[at[4]]};
+        MODA_TRY(moda_step_rows_add(&s->bench, &row));
     }
-    moda_step_bench_print(&s.bench);
-    if (s.bench.profile) moda_profile_print(s.bench.profile);
 out:
-    json_decref(json);
-    moda_step_bench_free(&s.bench);
+    return st;
+}
+
+static moda_status measure(void *state)
+{
+    settings *s = state;
+    return moda_step_rows_run(&s->bench);
+}
+
+static moda_results results(const void *state)
+{
+    const settings *s = state;
+    return moda_step_rows_results(&s->bench);
+}
+
+static moda_status run(const moda_command *self, int argc, char **argv)
+{
+    settings s = {.methods = "moda",
+                  .precisions = "f32",
+                  .bench = {.program = "/proc/self/exe",
+                            .session = {.seconds = 10, .rounds = 5, .spread = 1}}};
+    const moda_option options[] = {
+        {MODA_OPTION_TEXT, "model", "LIST",
+         "networks, NAME or FILE.net (3x32x32 inputs, 10 classes where they leave them open)",
+         &s.models, 0, 0, NULL},
+        {MODA_OPTION_TEXT, "method", "LIST",
+         "standard, moda: with the modular losses (default moda)", &s.methods, 0, 0, NULL},
+        {MODA_OPTION_TEXT, "precision", "LIST",
+         "f32, bf16 (CPUs with AVX-512-BF16), auto: measured first (default f32)", &s.precisions, 0,
+         0, NULL},
+        {MODA_OPTION_SIZES, "batch-size", "LIST", "samples per step (default 128)", &s.batches, 1,
+         1 << 20, NULL},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    const moda_benchmark benchmark = {.state = &s,
+                                      .options = options,
+                                      .session = &s.bench.session,
+                                      .turns = true,
+                                      .threads = &s.threads,
+                                      .check = check,
+                                      .open = open,
+                                      .measure = measure,
+                                      .results = results};
+    const moda_status st = moda_benchmark_run(self, &benchmark, argc, argv);
+    moda_step_rows_free(&s.bench);
+    moda_word_list_free(&s.model);
+    moda_word_list_free(&s.method);
+    moda_word_list_free(&s.precision);
+    free(s.batches.values);
+    free(s.threads.values);
     return st;
 }
 
 const moda_command moda_bench_step = {
     .name = "bench step",
-    .summary = "how long a training step takes",
+    .summary = "a training step: networks, methods, precisions, batches, threads",
     .operands = "",
-    .example = "moda bench step --model vgg16 --batch-size 128",
+    .example = "moda bench step --model lenet5,vgg16 --precision f32,bf16 --threads 1,2",
     .run = run,
 };

@@ -1,7 +1,6 @@
 /* bench/numa.c - which policies there are, and their turns. */
 #include "bench/numa.h"
-#include "base/progress.h"
-#include "bench/numa_internal.h"
+#include "bench/turn_internal.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,15 +14,30 @@ static const moda_numa_policy policies[] = {
     {"one node", "cores", "node:%lld", "threads bound, all pages on one node"},
 };
 
+static moda_status call(const moda_numa_bench *b, const char *bind, const char *placement,
+                        size_t steps, json_t **figures)
+{
+    const moda_turn_call turn = {.program = b->program,
+                                 .model = b->model,
+                                 .method = b->method,
+                                 .bind = bind,
+                                 .placement = placement,
+                                 .batch = b->batch,
+                                 .steps = steps,
+                                 .threads = b->threads,
+                                 .seed = b->seed,
+                                 .smt = b->smt};
+    return moda_turn(&turn, figures);
+}
+
 /* How many nodes have threads is asked of a first turn, which does not count. */
 static moda_status add_subjects(moda_numa_bench *b)
 {
     moda_status st = MODA_OK;
-    json_t *figures = NULL, *nodes;
-    MODA_TRY(moda_numa_turn(b, "cores", "sliced", 1, &figures));
-    nodes = json_object_get(json_object_get(figures, "team"), "nodes");
-    b->nodes = json_array_size(nodes);
-    const long long first = json_integer_value(json_object_get(json_array_get(nodes, 0), "node"));
+    json_t *figures = NULL;
+    long long first;
+    MODA_TRY(call(b, "cores", "sliced", MODA_TURN_LEAST, &figures));
+    moda_turn_team(figures, &b->threads, &b->nodes, &first);
     b->count = b->nodes > 1 ? sizeof policies / sizeof *policies : 2;
     MODA_ALLOC(b->subjects, b->count * sizeof *b->subjects);
     for (size_t i = 0; i < b->count; i++) {
@@ -36,54 +50,44 @@ out:
     return st;
 }
 
-static moda_status turn(moda_numa_bench *b, moda_numa_subject *s)
+static moda_status measure(void *user, size_t i, double seconds)
 {
     moda_status st = MODA_OK;
+    moda_numa_bench *b = user;
+    moda_numa_subject *s = &b->subjects[i];
     json_t *figures = NULL;
-    MODA_TRY(moda_numa_turn(b, s->policy->bind, s->placement, b->steps, &figures));
-    const json_t *seconds = json_object_get(figures, "seconds");
-    for (size_t i = 0; i < json_array_size(seconds); i++)
-        MODA_TRY(moda_timings_add(&s->timings, json_number_value(json_array_get(seconds, i))));
+    const size_t steps = moda_turn_steps(&s->timings, seconds);
+    MODA_TRY(call(b, s->policy->bind, s->placement, steps, &figures));
+    MODA_TRY(moda_turn_take_seconds(figures, &s->timings));
     const json_t *why = json_object_get(figures, "not_counted");
-    if (json_is_string(why)) {
-        b->counted = false;
-        snprintf(b->why, sizeof b->why, "%s", json_string_value(why));
-    }
-    s->counts.near += json_number_value(json_object_get(figures, "near_fetches"));
-    s->counts.far += json_number_value(json_object_get(figures, "far_fetches"));
-    b->threads =
-        (size_t)json_integer_value(json_object_get(json_object_get(figures, "team"), "threads"));
+    if (json_is_string(why)) snprintf(b->why, sizeof b->why, "%s", json_string_value(why));
+    s->counts.near += moda_turn_number(figures, "near_fetches");
+    s->counts.far += moda_turn_number(figures, "far_fetches");
 out:
     json_decref(figures);
     return st;
 }
 
+static moda_session_row row(void *user, size_t i)
+{
+    moda_numa_subject *s = &((moda_numa_bench *)user)->subjects[i];
+    return (moda_session_row){s->policy->name, &s->timings, &s->time};
+}
+
 moda_status moda_numa_bench_run(moda_numa_bench *b)
 {
     moda_status st = MODA_OK;
-    moda_progress progress;
-    size_t done = 0;
-    moda_progress_begin(&progress, "numa", "turns", 0);
     MODA_TRY(add_subjects(b));
-    b->counted = true;
-    progress.total = b->rounds * b->count;
-    for (size_t round = 0; round < b->rounds; round++)
-        for (size_t i = 0; i < b->count; i++) {
-            moda_numa_subject *s = &b->subjects[(i + round) % b->count];
-            MODA_TRY(turn(b, s));
-            moda_progress_update(&progress, ++done, s->policy->name);
-        }
-    for (size_t i = 0; i < b->count; i++)
-        MODA_TRY(moda_timings_summarise(&b->subjects[i].timings, &b->subjects[i].time));
+    const moda_session_work work = {"numa", b->count, b, row, measure, NULL};
+    MODA_TRY(moda_session_run(&b->session, &work));
 out:
-    moda_progress_end(&progress);
     return st;
 }
 
 double moda_numa_far_share(const moda_numa_bench *b, const moda_numa_subject *s)
 {
     const double all = s->counts.near + s->counts.far;
-    return b->counted && all > 0 ? s->counts.far / all : NAN;
+    return !*b->why && all > 0 ? s->counts.far / all : NAN;
 }
 
 double moda_numa_against_off(const moda_numa_bench *b, const moda_numa_subject *s)
@@ -96,5 +100,6 @@ void moda_numa_bench_free(moda_numa_bench *b)
     if (!b) return;
     for (size_t i = 0; b->subjects && i < b->count; i++) moda_timings_free(&b->subjects[i].timings);
     free(b->subjects);
+    moda_session_free(&b->session);
     *b = (moda_numa_bench){0};
 }

@@ -1,15 +1,16 @@
 /* bench/numa.h - does it pay to bind threads and to place memory?
  *
- * A training step (bench/step.h) is timed under several policies. Each turn of a policy is a process of
- * its own, `moda bench step` with the policy's --bind and --placement: threads stay where they were once
- * bound, and pages where they were once touched. Policies take turns in rounds, and each round begins with
- * another one, so that a machine that gets slower or faster in between hits all of them alike. docs/numa.md. */
+ * A training step (bench/step.h) is timed under several policies, as bench/session.h has it. Each turn of a policy is a
+ * process of its own, `moda bench turn` with the policy's --bind and --placement: threads stay where they were
+ * once bound, and pages where they were once touched. docs/numa.md. */
 #ifndef MODA_BENCH_NUMA_H
 #define MODA_BENCH_NUMA_H
 
 #include "base/json.h"
 #include "base/status.h"
 #include "bench/remote.h"
+#include "bench/results.h"
+#include "bench/session.h"
 #include "bench/timing.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,19 +30,20 @@ typedef struct moda_numa_subject {
 } moda_numa_subject;
 
 typedef struct moda_numa_bench {
-    const char *program, *model; /* borrowed; program: a moda, "/proc/self/exe" for moda itself */
-    size_t batch, steps, rounds; /* steps: per turn */
-    size_t threads;              /* 0: as many as may be used; after the run: that were */
-    bool modular, smt;
+    const char *program, *model,
+        *method; /* borrowed; program: a moda, "/proc/self/exe" for moda itself */
+    size_t batch;
+    size_t threads; /* 0: as many as may be used; after the run: that were */
+    bool smt;
     size_t seed;
+    moda_session session;
     size_t nodes; /* on which bound threads run; after the run */
     moda_numa_subject *subjects;
     size_t count;
-    bool counted;  /* every turn counted its fetches; else */
-    char why[128]; /* not */
+    char why[128]; /* some turn did not count its fetches; "": all did */
 } moda_numa_bench;
 
-/* Measures: with threads on one node "off" and "sliced", else all policies. Fails: as moda bench step
+/* Measures: with threads on one node "off" and "sliced", else all policies. Fails: as moda bench turn
  * does, MODA_ERR_IO (no process, no temporary file). Shows progress. */
 MODA_MUST_USE moda_status moda_numa_bench_run(moda_numa_bench *bench);
 void moda_numa_bench_free(moda_numa_bench *bench); /* zeroed struct is fine */
@@ -51,9 +53,7 @@ double moda_numa_far_share(const moda_numa_bench *bench, const moda_numa_subject
 /* The subject's median against that of "off": 0.9 is a tenth less time. */
 double moda_numa_against_off(const moda_numa_bench *bench, const moda_numa_subject *subject);
 
-/* A table on stdout, and whether fetches could be counted. */
-void moda_numa_bench_print(const moda_numa_bench *bench);
-/* New reference. */
-MODA_MUST_USE moda_status moda_numa_bench_json(const moda_numa_bench *bench, json_t **json);
+/* After the run, as tables, JSON and CSV; borrows the bench. */
+moda_results moda_numa_bench_results(const moda_numa_bench *bench);
 
 #endif

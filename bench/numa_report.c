@@ -1,71 +1,81 @@
-/* bench/numa_report.c - the figures of moda bench numa as a table and as JSON. */
+/* bench/numa_report.c - the figures of moda bench numa as table, JSON and CSV. */
 #include "base/table.h"
 #include "bench/numa.h"
-#include "numa/cpu.h"
 #include <math.h>
 #include <stdio.h>
 
-static const char *method(const moda_numa_bench *b)
+static void tables(const void *bench)
 {
-    return b->modular ? "moda" : "standard";
-}
-
-void moda_numa_bench_print(const moda_numa_bench *b)
-{
-    char cpu[128];
+    const moda_numa_bench *b = bench;
     moda_table *t =
-        moda_table_create("policy|>ms/step|>quartiles|>against off|>from far|what it does");
-    printf("%s, %zu threads, %zu node%s; %s, batch %zu, method %s, %zu steps each\n",
-           moda_cpu_name(cpu, sizeof cpu), b->threads, b->nodes, b->nodes == 1 ? "" : "s", b->model,
-           b->batch, method(b), b->rounds * b->steps);
+        moda_table_create("policy|>steps|>ms/step|>spread|>against off|>from far|what it does");
+    printf("%s, batch %zu, method %s, %zu thread%s on %zu node%s\n", b->model, b->batch, b->method,
+           b->threads, b->threads == 1 ? "" : "s", b->nodes, b->nodes == 1 ? "" : "s");
     for (size_t i = 0; i < b->count; i++) {
         const moda_numa_subject *s = &b->subjects[i];
         const double far = moda_numa_far_share(b, s);
-        moda_table_row(t, "%s|%.3f|%.3f - %.3f|%.3f", s->policy->name, 1e3 * s->time.median,
-                       1e3 * s->time.low, 1e3 * s->time.high, moda_numa_against_off(b, s));
+        moda_table_row(t, "%s|%zu|%.3f|%.3f - %.3f|%.3f", s->policy->name, s->time.n,
+                       1e3 * s->time.median, 1e3 * s->time.low, 1e3 * s->time.high,
+                       moda_numa_against_off(b, s));
         moda_table_cell(t, isnan(far) ? "-" : "%.1f %%", 100 * far);
         moda_table_cell(t, "%s", s->policy->what);
     }
     moda_table_print(t);
     moda_table_destroy(t);
-    if (b->counted)
-        printf("from far: share of %s that went to another node\n", moda_remote_events());
-    else
+    if (*b->why)
         printf("from far: not counted, %s\n", b->why);
+    else
+        printf("from far: share of %s that went to another node\n", moda_remote_events());
     if (b->nodes == 1) puts("one node: only binding can make a difference");
 }
 
-static json_t *subject_json(const moda_numa_bench *b, const moda_numa_subject *s)
+static json_t *head(const void *bench)
 {
-    return json_pack("{s:s s:s s:s s:I s:o s:o s:o s:o s:o s:o s:o s:o}", "policy", s->policy->name,
-                     "bind", s->policy->bind, "placement", s->placement, "steps",
-                     (json_int_t)s->time.n, "median_seconds", moda_json_number(s->time.median),
-                     "low_seconds", moda_json_number(s->time.low), "high_seconds",
-                     moda_json_number(s->time.high), "best_seconds", moda_json_number(s->time.best),
-                     "against_off", moda_json_number(moda_numa_against_off(b, s)), "near_fetches",
-                     moda_json_number(b->counted ? s->counts.near : NAN), "far_fetches",
-                     moda_json_number(b->counted ? s->counts.far : NAN), "far_share",
-                     moda_json_number(moda_numa_far_share(b, s)));
+    const moda_numa_bench *b = bench;
+    return json_pack("{s:s s:I s:I s:o s:I s:s s:o}", "benchmark", "numa", "threads",
+                     (json_int_t)b->threads, "nodes", (json_int_t)b->nodes, "model",
+                     moda_json_text(b->model), "batch_size", (json_int_t)b->batch, "method",
+                     b->method, "events",
+                     *b->why ? json_null() : json_string(moda_remote_events()));
 }
 
-moda_status moda_numa_bench_json(const moda_numa_bench *b, json_t **json)
+static json_t *subject_json(const void *bench, size_t i)
 {
-    moda_status st = MODA_OK;
-    char cpu[128];
-    json_t *policies = json_array(), *report = NULL;
-    for (size_t i = 0; i < b->count; i++)
-        MODA_CHECK(json_array_append_new(policies, subject_json(b, &b->subjects[i])) == 0,
-                   MODA_ERR_NOMEM, "out of memory");
-    report = json_pack(
-        "{s:o s:I s:I s:o s:I s:s s:I s:I s:o s:O}", "cpu",
-        moda_json_text(moda_cpu_name(cpu, sizeof cpu)), "threads", (json_int_t)b->threads, "nodes",
-        (json_int_t)b->nodes, "model", moda_json_text(b->model), "batch_size", (json_int_t)b->batch,
-        "method", method(b), "rounds", (json_int_t)b->rounds, "steps_per_turn",
-        (json_int_t)b->steps, "events",
-        b->counted ? json_string(moda_remote_events()) : json_null(), "policies", policies);
-    MODA_CHECK(report, MODA_ERR_NOMEM, "out of memory");
-    *json = report;
-out:
-    json_decref(policies);
-    return st;
+    const moda_numa_bench *b = bench;
+    const moda_numa_subject *s = &b->subjects[i];
+    const bool counted = !*b->why;
+    json_t *json = json_pack("{s:s s:s s:s s:o s:o s:o s:o}", "policy", s->policy->name, "bind",
+                             s->policy->bind, "placement", s->placement, "against_off",
+                             moda_json_number(moda_numa_against_off(b, s)), "near_fetches",
+                             moda_json_number(counted ? s->counts.near : NAN), "far_fetches",
+                             moda_json_number(counted ? s->counts.far : NAN), "far_share",
+                             moda_json_number(moda_numa_far_share(b, s)));
+    if (json && moda_timing_json(&s->time, json) != MODA_OK) json_decref(json), json = NULL;
+    return json;
+}
+
+static void csv_heads(const void *bench, FILE *to)
+{
+    (void)bench;
+    fputs("policy,bind,placement,calls,median_seconds,low_seconds,high_seconds,best_seconds,"
+          "against_off,far_share",
+          to);
+}
+
+static void csv_row(const void *bench, size_t i, FILE *to)
+{
+    const moda_numa_bench *b = bench;
+    const moda_numa_subject *s = &b->subjects[i];
+    const moda_timing_summary *x = &s->time;
+    const double far = moda_numa_far_share(b, s);
+    fprintf(to, "%s,%s,%s,%zu,%.6g,%.6g,%.6g,%.6g,%.6g,", s->policy->name, s->policy->bind,
+            s->placement, x->n, x->median, x->low, x->high, x->best, moda_numa_against_off(b, s));
+    if (!isnan(far)) fprintf(to, "%.6g", far);
+    fputc('\n', to);
+}
+
+moda_results moda_numa_bench_results(const moda_numa_bench *b)
+{
+    return (moda_results){b,          &b->session, NULL,         tables,    head,
+                          "policies", b->count,    subject_json, csv_heads, csv_row};
 }

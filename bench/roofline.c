@@ -5,6 +5,12 @@
 
 #define LIMIT_SECONDS 0.05
 
+moda_limits moda_limits_best(moda_limits a, moda_limits b)
+{
+    return (moda_limits){fmax(a.flops, b.flops), fmax(a.flops_bf16, b.flops_bf16),
+                         fmax(a.bandwidth, b.bandwidth)};
+}
+
 moda_status moda_limits_measure(moda_limits *l)
 {
     moda_status st = MODA_OK;
@@ -12,8 +18,7 @@ moda_status moda_limits_measure(moda_limits *l)
     MODA_TRY(moda_peak_flops(LIMIT_SECONDS, &now.flops));
     if (moda_cpu_has_bf16()) MODA_TRY(moda_peak_flops_bf16(LIMIT_SECONDS, &now.flops_bf16));
     MODA_TRY(moda_peak_bandwidth(LIMIT_SECONDS, &now.bandwidth));
-    *l = (moda_limits){fmax(l->flops, now.flops), fmax(l->flops_bf16, now.flops_bf16),
-                       fmax(l->bandwidth, now.bandwidth)};
+    *l = moda_limits_best(*l, now);
 out:
     return st;
 }

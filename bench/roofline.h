@@ -17,6 +17,8 @@ typedef struct moda_limits {
     double bandwidth;         /* bytes per second */
 } moda_limits;
 
+/* Of each the better one; NANs are passed over. */
+moda_limits moda_limits_best(moda_limits a, moda_limits b);
 /* Measures all with the threads that are set, a twentieth of a second each; what was better before stays. */
 MODA_MUST_USE moda_status moda_limits_measure(moda_limits *limits);
 

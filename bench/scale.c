@@ -29,8 +29,8 @@ moda_status moda_scale_add(moda_scale_bench *b, const moda_scale_curve *curve,
     b->curves = grown;
     moda_scale_curve *c = &grown[b->count++];
     *c = (moda_scale_curve){.model = curve->model,
-                            .modular = curve->modular,
-                            .bf16 = curve->bf16,
+                            .method = curve->method,
+                            .precision = curve->precision,
                             .weak = curve->weak,
                             .spread = curve->spread};
     MODA_ALLOC(c->points, counts->n * sizeof *c->points);
@@ -89,8 +89,8 @@ out:
 
 char *moda_scale_curve_name(const moda_scale_curve *c, char *buffer, size_t size)
 {
-    snprintf(buffer, size, "%s, %s, %s, %s%s", c->model, c->modular ? "moda" : "standard",
-             c->bf16 ? "bf16" : "f32", c->weak ? "weak" : "strong", c->spread ? ", spread" : "");
+    snprintf(buffer, size, "%s, %s, %s, %s%s", c->model, c->method, c->precision,
+             c->weak ? "weak" : "strong", c->spread ? ", spread" : "");
     return buffer;
 }
 
@@ -109,6 +109,25 @@ static place place_of(const moda_scale_bench *b, size_t i)
     return (place){&b->curves[c], &b->curves[c].points[i]};
 }
 
+/* Choices of one network are the same for all its curves and points: else a speedup would be partly that of
+ * other algorithms. They are those of the most threads, which are what most people run with. */
+static moda_status tune(moda_scale_bench *b)
+{
+    moda_status st = MODA_OK;
+    for (size_t i = 0; i < b->count; i++) {
+        moda_scale_curve *c = &b->curves[i];
+        if (strcmp(c->precision, "auto") != 0) continue;
+        for (size_t k = 0; k < i && !c->tuning; k++) {
+            const moda_scale_curve *same = &b->curves[k];
+            if (!same->tuning || strcmp(same->model, c->model) != 0) continue;
+            c->tuning = json_incref(same->tuning), c->tuned_with = same->tuned_with;
+        }
+        if (!c->tuning) MODA_TRY(moda_scale_tune(b, c));
+    }
+out:
+    return st;
+}
+
 moda_status moda_scale_run(moda_scale_bench *b)
 {
     moda_status st = MODA_OK;
@@ -116,6 +135,7 @@ moda_status moda_scale_run(moda_scale_bench *b)
     size_t points = 0, done = 0;
     for (size_t i = 0; i < b->count; i++) points += b->curves[i].count;
     moda_progress_begin(&progress, "scale", "turns", b->rounds * points);
+    MODA_TRY(tune(b));
     for (size_t round = 0; round < b->rounds; round++) {
         MODA_TRY(moda_calibration_take(&b->session.calibration));
         for (size_t i = 0; i < points; i++) {
@@ -151,6 +171,7 @@ void moda_scale_free(moda_scale_bench *b)
     for (size_t i = 0; i < b->count; i++) {
         for (size_t k = 0; k < b->curves[i].count; k++) free_point(&b->curves[i].points[k]);
         free(b->curves[i].points);
+        json_decref(b->curves[i].tuning);
     }
     free(b->curves);
     moda_session_free(&b->session);

@@ -1,7 +1,7 @@
 /* bench/scale.h - how much faster training gets with more threads.
  *
  * A curve is one network, method, precision and way of adding threads; its points are numbers of threads. Each
- * turn of a point is a process of its own, `moda bench step --profile`: threads are bound when a process starts
+ * turn of a point is a process of its own, `moda bench turn --profile`: threads are bound when a process starts
  * (numa/team.h). Points of all curves take turns in rounds, and each round begins with another one, so that
  * a machine that gets slower or faster in between hits all of them alike. docs/scaling.md.
  *
@@ -41,18 +41,20 @@ typedef struct moda_scale_point {
     size_t part_count;
     moda_timings rests; /* of each turn, what lies between parts */
     double rest;
-    double peak_flops, bandwidth; /* limits of the machine with these threads, in the
-                                   * curve's precision: best of all turns */
+    double peak_flops, bandwidth; /* limits of the machine with these threads, in the curve's
+                                   * precision (auto: bf16, if the CPU has it): best of all turns */
     /* Of own: against the curve's first point, which has m threads: m times as much work a second, and that by thread.
      * low, high: of speedup, from the worst and the best ends of both points' intervals. */
     double speedup, low, high, efficiency;
 } moda_scale_point;
 
 typedef struct moda_scale_curve {
-    const char *model;                /* borrowed */
-    bool modular, bf16, weak, spread; /* spread: the same number of threads on every node; else
-                                        * one node is filled after the other */
-    moda_scale_point *points;         /* [count] ascending by threads */
+    const char *model, *method, *precision; /* as of moda bench turn; borrowed */
+    bool weak, spread; /* spread: the same number of threads on every node; else one node is filled
+                        * after the other */
+    json_t *tuning;    /* precision auto: the choices of all points, measured with */
+    size_t tuned_with; /* so many threads, the most of any point, and the batch of strong scaling */
+    moda_scale_point *points; /* [count] ascending by threads */
     size_t count;
     moda_scale_fit amdahl, usl; /* after the run; amdahl of strong scaling only */
 } moda_scale_curve;
@@ -76,10 +78,10 @@ MODA_MUST_USE moda_status moda_scale_counts(const moda_topology *t, bool smt, mo
 MODA_MUST_USE moda_status moda_scale_check_counts(const moda_topology *t, bool smt,
                                                   moda_sizes *counts);
 
-/* One more curve, of which model, modular, bf16, weak and spread are taken. Fails: MODA_ERR_NOMEM. */
+/* One more curve, of which model, method, precision, weak and spread are taken. Fails: MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_scale_add(moda_scale_bench *bench, const moda_scale_curve *curve,
                                          const moda_sizes *counts);
-/* Measures, and fits the laws. Shows progress. Fails: as moda bench step does, MODA_ERR_IO (no process, no
+/* Measures, and fits the laws. Shows progress. Fails: as moda bench turn does, MODA_ERR_IO (no process, no
  * temporary file). */
 MODA_MUST_USE moda_status moda_scale_run(moda_scale_bench *bench);
 void moda_scale_free(moda_scale_bench *bench); /* zeroed struct is fine */

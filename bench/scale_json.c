@@ -90,11 +90,15 @@ static moda_status curve_json(const moda_scale_curve *c, json_t **json)
     MODA_TRY(layers_json(c, &layers));
     *json =
         json_pack("{s:o s:s s:s s:s s:s s:O s:o s:o s:O}", "model", moda_json_text(c->model),
-                  "method", c->modular ? "moda" : "standard", "precision", c->bf16 ? "bf16" : "f32",
-                  "scaling", c->weak ? "weak" : "strong", "layout", c->spread ? "spread" : "packed",
-                  "points", points, "amdahl", c->weak ? json_null() : fit_json(&c->amdahl, false),
-                  "usl", fit_json(&c->usl, true), "layers", layers);
+                  "method", c->method, "precision", c->precision, "scaling",
+                  c->weak ? "weak" : "strong", "layout", c->spread ? "spread" : "packed", "points",
+                  points, "amdahl", c->weak ? json_null() : fit_json(&c->amdahl, false), "usl",
+                  fit_json(&c->usl, true), "layers", layers);
     MODA_CHECK(*json, MODA_ERR_NOMEM, "out of memory");
+    if (c->tuning)
+        MODA_CHECK(json_object_set_new(*json, "tuned_with_threads",
+                                       json_integer((json_int_t)c->tuned_with)) == 0,
+                   MODA_ERR_NOMEM, "out of memory");
 out:
     json_decref(points);
     json_decref(layers);
@@ -126,9 +130,8 @@ out:
 static void put_point(const moda_scale_curve *c, const moda_scale_point *p, FILE *to)
 {
     moda_csv_text(to, c->model);
-    fprintf(to, ",%s,%s,%s,%s,%zu,%zu,%zu,", c->modular ? "moda" : "standard",
-            c->bf16 ? "bf16" : "f32", c->weak ? "weak" : "strong", c->spread ? "spread" : "packed",
-            p->threads, p->nodes, p->batch);
+    fprintf(to, ",%s,%s,%s,%s,%zu,%zu,%zu,", c->method, c->precision, c->weak ? "weak" : "strong",
+            c->spread ? "spread" : "packed", p->threads, p->nodes, p->batch);
 }
 
 moda_status moda_scale_write_csv(const moda_scale_bench *b, const char *path)

@@ -122,6 +122,11 @@ void moda_scale_print(const moda_scale_bench *b)
                c->spread ? ", the same number of threads on every node"
                : c->weak ? ", the batch grows with threads"
                          : "");
+        if (c->tuning)
+            printf(
+                "algorithms and types were measured with %zu thread%s and a batch of %zu, and are "
+                "the same for all points\n",
+                c->tuned_with, plural(c->tuned_with), b->batch);
         print_points(c);
         print_fits(c);
         print_layers(c);

@@ -121,7 +121,7 @@ moda_status moda_scale_roofline(const moda_scale_curve *c, size_t index, const c
              moda_scale_curve_name(c, curve, sizeof curve), p->batch, p->threads,
              p->threads == 1 ? "" : "s");
     MODA_TRY(moda_plot_begin(&plot, folder, name, title, "operations a byte", "GFLOP/s"));
-    put_picture(p, c->bf16 ? "bf16" : "f32", &plot);
+    put_picture(p, c->precision, &plot);
     MODA_TRY(moda_plot_end(&plot, missing));
 out:
     moda_plot_abort(&plot);

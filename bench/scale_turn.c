@@ -1,17 +1,9 @@
-/* bench/scale_turn.c - one process of moda bench step --profile, and what a point takes from its figures. */
+/* bench/scale_turn.c - one process of moda bench turn --profile, and what a point takes from its figures. */
 #include "bench/scale_internal.h"
 #include "bench/turn_internal.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { NUMBER = 24 };
-
-static double number(const json_t *object, const char *key)
-{
-    const json_t *value = json_object_get(object, key);
-    return json_is_number(value) ? json_number_value(value) : NAN;
-}
 
 static const char *text(const json_t *object, const char *key)
 {
@@ -41,7 +33,7 @@ static moda_status sum_parts(const json_t *list, moda_scale_part **parts, size_t
     json_array_foreach(list, i, part)
     {
         moda_scale_part *sum = find(sums, n, part);
-        const double flops = number(part, "flops");
+        const double flops = moda_turn_number(part, "flops");
         if (!sum) {
             sum = &sums[n++];
             snprintf(sum->layer, sizeof sum->layer, "%s", text(part, "layer"));
@@ -50,8 +42,8 @@ static moda_status sum_parts(const json_t *list, moda_scale_part **parts, size_t
         if (!*sum->kind || (flops > 0 && !(sum->flops > 0)))
             snprintf(sum->kind, sizeof sum->kind, "%s", text(part, "kind"));
         sum->flops += flops;
-        sum->bytes += number(part, "bytes");
-        sum->seconds += number(part, "seconds");
+        sum->bytes += moda_turn_number(part, "bytes");
+        sum->seconds += moda_turn_number(part, "seconds");
     }
     *parts = sums, *count = n;
 out:
@@ -65,14 +57,14 @@ static moda_status take_parts(moda_scale_point *p, const json_t *list)
     moda_scale_part *sums = NULL;
     size_t n = 0;
     MODA_TRY(sum_parts(list, &sums, &n));
-    MODA_CHECK(n > 0, MODA_ERR_INTERNAL, "moda bench step: a profile without parts");
+    MODA_CHECK(n > 0, MODA_ERR_INTERNAL, "moda bench turn: a profile without parts");
     if (!p->parts) {
         MODA_ALLOC(p->parts, n * sizeof *p->parts);
         memcpy(p->parts, sums, n * sizeof *sums);
         p->part_count = n;
     }
     MODA_CHECK(n == p->part_count, MODA_ERR_INTERNAL,
-               "moda bench step: %zu layers and passes, %zu before", n, p->part_count);
+               "moda bench turn: %zu layers and passes, %zu before", n, p->part_count);
     for (size_t i = 0; i < n; i++) MODA_TRY(moda_timings_add(&p->parts[i].turns, sums[i].seconds));
 out:
     free(sums);
@@ -93,48 +85,62 @@ static double last_turn(const moda_scale_point *p)
 static moda_status take(const moda_scale_curve *c, moda_scale_point *p, const json_t *figures)
 {
     moda_status st = MODA_OK;
-    const json_t *profile = json_object_get(figures, "profile"), *value;
-    const json_t *team = json_object_get(figures, "team"), *seconds;
-    size_t i;
-    seconds = json_object_get(figures, "seconds");
-    json_array_foreach(seconds, i, value)
-        MODA_TRY(moda_timings_add(&p->timings, json_number_value(value)));
-    MODA_CHECK(p->timings.n > 0 && profile, MODA_ERR_INTERNAL,
-               "moda bench step: figures without seconds or profile");
+    const json_t *profile = json_object_get(figures, "profile");
+    const double bf16 = moda_turn_number(figures, "peak_flops_bf16");
+    const bool f32 = strcmp(c->precision, "f32") == 0 || isnan(bf16);
+    MODA_TRY(moda_turn_take_seconds(figures, &p->timings));
+    MODA_CHECK(profile, MODA_ERR_INTERNAL, "moda bench turn: figures without profile");
     MODA_TRY(take_parts(p, json_object_get(profile, "parts")));
-    MODA_TRY(moda_timings_add(&p->rests, number(figures, "between_parts_seconds")));
+    MODA_TRY(moda_timings_add(&p->rests, moda_turn_number(figures, "between_parts_seconds")));
     MODA_TRY(moda_timings_add(&p->undisturbed, last_turn(p)));
-    p->peak_flops = fmax(p->peak_flops, c->bf16 ? number(figures, "peak_flops_bf16")
-                                                : number(profile, "peak_flops"));
-    p->bandwidth = fmax(p->bandwidth, number(profile, "peak_bandwidth"));
-    p->nodes = json_array_size(json_object_get(team, "nodes"));
+    p->peak_flops = fmax(p->peak_flops, f32 ? moda_turn_number(figures, "peak_flops") : bf16);
+    p->bandwidth = fmax(p->bandwidth, moda_turn_number(figures, "peak_bandwidth"));
+    moda_turn_team(figures, NULL, &p->nodes, NULL);
 out:
     return st;
+}
+
+static moda_turn_call call_of(const moda_scale_bench *b, const moda_scale_curve *c,
+                              const moda_scale_point *p)
+{
+    return (moda_turn_call){.program = b->program,
+                            .model = c->model,
+                            .method = c->method,
+                            .precision = c->precision,
+                            .bind = p->bind,
+                            .batch = p->batch,
+                            .steps = b->steps,
+                            .threads = p->threads,
+                            .seed = b->seed,
+                            .smt = b->smt,
+                            .profiled = true,
+                            .tuning = c->tuning};
 }
 
 moda_status moda_scale_turn(const moda_scale_bench *b, const moda_scale_curve *c,
                             moda_scale_point *p)
 {
     moda_status st = MODA_OK;
-    char batch[NUMBER], threads[NUMBER], steps[NUMBER], seed[NUMBER];
     json_t *figures = NULL;
-    snprintf(batch, sizeof batch, "%zu", p->batch);
-    snprintf(threads, sizeof threads, "%zu", p->threads);
-    snprintf(steps, sizeof steps, "%zu", b->steps);
-    snprintf(seed, sizeof seed, "%zu", b->seed);
-    const char *const options[][2] = {{"--model", c->model},
-                                      {"--batch-size", batch},
-                                      {"--steps", steps},
-                                      {"--method", c->modular ? "moda" : "standard"},
-                                      {"--precision", c->bf16 ? "bf16" : "f32"},
-                                      {"--threads", threads},
-                                      {"--bind", p->bind},
-                                      {"--seed", seed},
-                                      {"--profile", b->smt ? "--smt" : NULL}};
-    const char *words[3 + sizeof options / sizeof **options] = {"bench", "step"};
-    memcpy(words + 2, options, sizeof options);
-    MODA_TRY(moda_turn(b->program, words, &figures));
+    const moda_turn_call call = call_of(b, c, p);
+    MODA_TRY(moda_turn(&call, &figures));
     MODA_TRY(take(c, p, figures));
+out:
+    json_decref(figures);
+    return st;
+}
+
+moda_status moda_scale_tune(const moda_scale_bench *b, moda_scale_curve *c)
+{
+    moda_status st = MODA_OK;
+    json_t *figures = NULL;
+    const moda_scale_point *most = &c->points[c->count - 1];
+    moda_turn_call call = call_of(b, c, most);
+    call.batch = b->batch, call.steps = MODA_TURN_LEAST, call.profiled = false;
+    MODA_TRY(moda_turn(&call, &figures));
+    c->tuning = json_incref(json_object_get(figures, "tuning"));
+    c->tuned_with = most->threads;
+    MODA_CHECK(c->tuning, MODA_ERR_INTERNAL, "moda bench turn: figures without tuning");
 out:
     json_decref(figures);
     return st;

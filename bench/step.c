@@ -1,23 +1,20 @@
 /* bench/step.c - timed training steps, and their figures. */
 #include "bench/step.h"
 #include "base/isa.h"
-#include "base/progress.h"
-#include "base/table.h"
-#include "engine/peak.h"
 #include "engine/trainer.h"
+#include "engine/tuner.h"
 #include "numa/cpu.h"
 #include "numa/placement.h"
 #include "numa/team.h"
 #include <math.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 enum {
-    WARM_STEPS = 2,   /* clocks, caches, and the pages that only a step touches */
-    MOST_BATCHES = 16 /* of different images, which is enough to come from memory */
+    WARM_STEPS = 2,    /* clocks, caches, and the pages that only a step touches */
+    MOST_BATCHES = 16, /* of different images, which is enough to come from memory */
+    LIMIT_RUNS = 6     /* of each limit where a profile shows it: some are undisturbed */
 };
-
-/* Long enough that some of the short runs of each limit are undisturbed. */
-#define PEAK_SECONDS 0.3
 
 static size_t batches(const moda_step_bench *b)
 {
@@ -56,17 +53,49 @@ out:
     return st;
 }
 
+/* A profile that has all its steps only knows what the parts do, and costs no step any time. */
+static void fill_profile(moda_profile *p)
+{
+    for (size_t i = 0; i < MODA_PROFILE_WARMUP + MODA_PROFILE_STEPS; i++) {
+        moda_profile_begin_step(p, 0);
+        moda_profile_end_step(p, 0);
+    }
+}
+
 static moda_status prepare_profile(moda_step_bench *b)
 {
     moda_status st = MODA_OK;
-    moda_profile_peaks peaks;
-    if (!b->profiled) goto out;
-    MODA_TRY(moda_peak_flops(PEAK_SECONDS, &peaks.flops));
-    if (b->bf16) MODA_TRY(moda_peak_flops_bf16(PEAK_SECONDS, &b->peak_bf16));
-    MODA_TRY(moda_peak_bandwidth(PEAK_SECONDS, &peaks.bandwidth));
-    MODA_TRY(moda_profile_create(peaks, &b->profile));
+    for (size_t i = 0; b->profiled && i < LIMIT_RUNS; i++)
+        MODA_TRY(moda_limits_measure(&b->limits));
+    MODA_TRY(moda_profile_create((moda_profile_peaks){b->limits.flops, b->limits.bandwidth},
+                                 &b->profile));
+    if (!b->profiled) fill_profile(b->profile);
 out:
     return st;
+}
+
+static moda_workload work_of_parts(const moda_profile *p, bool bf16)
+{
+    moda_workload sum = {.bf16 = bf16};
+    for (size_t i = 0; i < moda_profile_parts(p); i++) {
+        const moda_profile_part *part = moda_profile_part_at(p, i);
+        sum.flops += part->flops, sum.bytes += part->bytes;
+    }
+    return sum;
+}
+
+static size_t resident_bytes(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
+}
+
+static moda_status tune(moda_step_bench *b, const moda_net *net)
+{
+    moda_tune_summary summary;
+    if (b->precision != MODA_PRECISION_AUTO || b->tuning.count) return MODA_OK;
+    return moda_tune(net, b->batch, moda_team_current()->threads, b->precision, MODA_TUNE_QUICK,
+                     &b->tuning, &summary);
 }
 
 static moda_status train(moda_step_bench *b, moda_model *model, const moda_dataset *data)
@@ -83,12 +112,13 @@ static moda_status train(moda_step_bench *b, moda_model *model, const moda_datas
                                         .augment = true,
                                         .shuffle = true,
                                         .crop_padding = 4,
-                                        .precision =
-                                            b->bf16 ? MODA_PRECISION_BF16 : MODA_PRECISION_F32,
+                                        .tuning = b->tuning.count ? &b->tuning : NULL,
+                                        .precision = b->precision,
                                         .seed = b->seed,
                                         .profile = b->profile};
     MODA_TRY(moda_trainer_create(model, data, &options, &trainer));
     MODA_TRY(moda_trainer_run(trainer, (moda_train_events){b, on_step, NULL}));
+    b->memory = moda_trainer_bytes(trainer), b->resident = resident_bytes();
     if (!b->counted) goto out;
     moda_remote_stop(&b->remote);
     b->counted = moda_remote_read(&b->remote, &b->counts);
@@ -110,8 +140,14 @@ moda_status moda_step_bench_run(moda_step_bench *b)
     moda_model_init(model, b->seed);
     MODA_TRY(open_data(b, net, &data));
     MODA_TRY(moda_model_describe_data(model, data));
+    MODA_TRY(tune(b, model->net));
     MODA_TRY(prepare_profile(b));
     MODA_TRY(train(b, model, data));
+    /* The limits' arrays are no part of what the steps need: they come behind them. */
+    if (!b->profiled) MODA_TRY(moda_limits_measure(&b->limits));
+    b->work =
+        work_of_parts(b->profile, b->precision == MODA_PRECISION_BF16 ||
+                                      (b->precision == MODA_PRECISION_AUTO && moda_cpu_has_bf16()));
     MODA_TRY(moda_timings_summarise(&b->timings, &b->time));
 out:
     moda_dataset_destroy(data);
@@ -125,35 +161,11 @@ void moda_step_bench_free(moda_step_bench *b)
     moda_timings_free(&b->timings);
     moda_remote_close(&b->remote);
     moda_profile_destroy(b->profile);
+    moda_tuning_free(&b->tuning);
     *b = (moda_step_bench){.remote = MODA_REMOTE_CLOSED};
 }
 
 /* ---- figures ---- */
-
-static const char *method(const moda_step_bench *b)
-{
-    return b->modular ? "moda" : "standard";
-}
-
-void moda_step_bench_print(const moda_step_bench *b)
-{
-    char cpu[128];
-    const double fetches = b->counts.near + b->counts.far;
-    moda_table *t = moda_table_create("network|>batch|method|>steps|>ms/step|>quartiles|>images/s");
-    printf("%s, %zu threads, %s\n", moda_cpu_name(cpu, sizeof cpu), moda_team_current()->threads,
-           moda_isa_name(moda_isa_best()));
-    moda_table_row(t, "%s|%zu|%s|%zu|%.3f|%.3f - %.3f|%.0f", b->model, b->batch, method(b),
-                   b->time.n, 1e3 * b->time.median, 1e3 * b->time.low, 1e3 * b->time.high,
-                   (double)b->batch / b->time.median);
-    moda_table_print(t);
-    moda_table_destroy(t);
-    if (!b->counted)
-        printf("fetches from other nodes: not counted, %s\n", b->why);
-    else
-        printf("fetches from other nodes: %.1f %% of %.3g a step (%s)\n",
-               fetches > 0 ? 100 * b->counts.far / fetches : 0, fetches / (double)b->time.n,
-               moda_remote_events());
-}
 
 /* The median of what lies between a step's parts: an interruption hits a part. */
 static moda_status between_parts(const moda_profile *p, double *seconds)
@@ -173,40 +185,66 @@ out:
     return st;
 }
 
-moda_status moda_step_bench_json(const moda_step_bench *b, json_t **json)
+/* What a step is, and how long it took. */
+static json_t *times_json(const moda_step_bench *b)
 {
-    moda_status st = MODA_OK;
-    double gap;
+    static const char *const words[] = {"f32", "bf16", "auto"};
     char cpu[128], placed[24];
     const moda_placement placement = moda_placement_current();
     json_t *seconds = json_array();
     for (size_t i = 0; i < b->timings.n; i++)
-        MODA_CHECK(json_array_append_new(seconds, moda_json_number(b->timings.seconds[i])) == 0,
+        json_array_append_new(seconds, moda_json_number(b->timings.seconds[i]));
+    return json_pack(
+        "{s:o s:o s:s s:o s:I s:s s:s s:o s:o s:o s:o s:o}", "cpu",
+        moda_json_text(moda_cpu_name(cpu, sizeof cpu)), "team", moda_team_json(moda_team_current()),
+        "placement", moda_placement_word(&placement, placed), "model", moda_json_text(b->model),
+        "batch_size", (json_int_t)b->batch, "method", b->modular ? "moda" : "standard", "precision",
+        words[b->precision], "median_seconds", moda_json_number(b->time.median), "low_seconds",
+        moda_json_number(b->time.low), "high_seconds", moda_json_number(b->time.high),
+        "best_seconds", moda_json_number(b->time.best), "seconds", seconds);
+}
+
+static json_t *work_json(const moda_step_bench *b)
+{
+    return json_pack("{s:o s:o s:b s:I s:o s:o s:o s:o s:o}", "flops",
+                     moda_json_number(b->work.flops), "bytes", moda_json_number(b->work.bytes),
+                     "work_in_bf16", (int)b->work.bf16, "memory_bytes", (json_int_t)b->memory,
+                     "resident_bytes",
+                     b->profiled ? json_null() : json_integer((json_int_t)b->resident), "events",
+                     b->counted ? json_string(moda_remote_events()) : json_null(), "not_counted",
+                     b->counted ? json_null() : json_string(b->why), "near_fetches",
+                     moda_json_number(b->counted ? b->counts.near : NAN), "far_fetches",
+                     moda_json_number(b->counted ? b->counts.far : NAN));
+}
+
+static json_t *tuning_json(const moda_tuning *tuning)
+{
+    json_t *entries = json_array();
+    for (size_t i = 0; i < tuning->count; i++)
+        json_array_append_new(entries, moda_tuning_entry_json(&tuning->entries[i]));
+    return entries;
+}
+
+moda_status moda_step_bench_json(const moda_step_bench *b, json_t **json)
+{
+    moda_status st = MODA_OK;
+    double gap;
+    json_t *all = times_json(b), *work = work_json(b);
+    MODA_CHECK(all && json_object_update(all, work) == 0, MODA_ERR_NOMEM, "out of memory");
+    MODA_TRY(moda_limits_json(&b->limits, all));
+    if (b->precision == MODA_PRECISION_AUTO)
+        MODA_CHECK(json_object_set_new(all, "tuning", tuning_json(&b->tuning)) == 0, MODA_ERR_NOMEM,
+                   "out of memory");
+    if (b->profiled) {
+        MODA_TRY(between_parts(b->profile, &gap));
+        MODA_CHECK(json_object_set_new(all, "profile", moda_profile_json(b->profile)) == 0 &&
+                       json_object_set_new(all, "between_parts_seconds", moda_json_number(gap)) ==
+                           0,
                    MODA_ERR_NOMEM, "out of memory");
-    *json = json_pack("{s:o s:o s:s s:o s:I s:s s:o s:o s:o s:o s:o s:o s:o s:o s:O}", "cpu",
-                      moda_json_text(moda_cpu_name(cpu, sizeof cpu)), "team",
-                      moda_team_json(moda_team_current()), "placement",
-                      moda_placement_word(&placement, placed), "model", moda_json_text(b->model),
-                      "batch_size", (json_int_t)b->batch, "method", method(b), "median_seconds",
-                      moda_json_number(b->time.median), "low_seconds",
-                      moda_json_number(b->time.low), "high_seconds", moda_json_number(b->time.high),
-                      "best_seconds", moda_json_number(b->time.best), "events",
-                      b->counted ? json_string(moda_remote_events()) : json_null(), "not_counted",
-                      b->counted ? json_null() : json_string(b->why), "near_fetches",
-                      moda_json_number(b->counted ? b->counts.near : NAN), "far_fetches",
-                      moda_json_number(b->counted ? b->counts.far : NAN), "seconds", seconds);
-    MODA_CHECK(*json && json_object_set_new(*json, "precision",
-                                            json_string(b->bf16 ? "bf16" : "f32")) == 0,
-               MODA_ERR_NOMEM, "out of memory");
-    if (!b->profile) goto out;
-    MODA_TRY(between_parts(b->profile, &gap));
-    MODA_CHECK(json_object_set_new(*json, "profile", moda_profile_json(b->profile)) == 0 &&
-                   json_object_set_new(*json, "between_parts_seconds", moda_json_number(gap)) ==
-                       0 &&
-                   json_object_set_new(*json, "peak_flops_bf16",
-                                       b->bf16 ? moda_json_number(b->peak_bf16) : json_null()) == 0,
-               MODA_ERR_NOMEM, "out of memory");
+    }
+    *json = all, all = NULL;
 out:
-    json_decref(seconds);
+    json_decref(all);
+    json_decref(work);
     return st;
 }

@@ -1,14 +1,18 @@
-/* bench/step.h - how long a training step takes, and from where the processor fetched what it needed.
+/* bench/step.h - how long training steps take in this process, and from where the processor fetched what they needed.
  *
- * A whole step of training as moda train does it, from the batch to the new weights, on made-up images:
- * time does not depend on them. Algorithms by rule, so that two runs do the same. */
+ * Whole steps of training as moda train does them, from the batch to the new weights, on made-up images:
+ * time does not depend on them. Algorithms by rule in f32 and bf16, so that two runs do the same; precision auto
+ * measures them first, or is told (engine/tuning.h). This is a turn of moda bench step (bench/step_rows.h), bench numa
+ * and moda scale. */
 #ifndef MODA_BENCH_STEP_H
 #define MODA_BENCH_STEP_H
 
 #include "base/json.h"
 #include "base/status.h"
 #include "bench/remote.h"
+#include "bench/roofline.h"
 #include "bench/timing.h"
+#include "engine/executor.h"
 #include "engine/profile.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,28 +21,31 @@ typedef struct moda_step_bench {
     const char *model; /* borrowed; 3x32x32 inputs and 10 classes where it leaves them open */
     size_t batch;
     size_t steps; /* timed ones, behind two that warm up */
-    bool modular, bf16;
-    bool profiled;        /* with every part of the steps, and the machine's limits, in the JSON */
+    bool modular;
+    moda_precision precision;
+    bool profiled;        /* with every part of the steps in the JSON */
     size_t seed;          /* of weights, order and crops */
+    moda_tuning tuning;   /* AUTO: the choices; empty: they are measured */
     moda_timings timings; /* [steps] */
     moda_timing_summary time;
-    bool counted; /* fetches of the timed steps: counts */
+    moda_workload work; /* of a step: the sum of its parts' */
+    moda_limits limits; /* of the machine, with these threads */
+    size_t memory;      /* bytes of weights, gradients, momentum and maps, as planned */
+    size_t resident;    /* bytes of the process at the most, after the steps */
+    bool counted;       /* fetches of the timed steps: counts */
     moda_remote_counts counts;
     char why[128];         /* they were not counted */
-    moda_profile *profile; /* after the run, if profiled */
-    double peak_bf16;      /* operations a second, if profiled and bf16 */
+    moda_profile *profile; /* after the run */
     moda_remote remote;    /* MODA_REMOTE_CLOSED to begin with */
 } moda_step_bench;
 
 /* Before the process has threads: counters count those that start later. */
 void moda_step_bench_count(moda_step_bench *bench);
 /* With the threads and the placement that have been set. Fails: MODA_ERR_ARG (no such network; inputs that
- * are not square), and as the trainer. */
+ * are not square), as the trainer, and as moda_tune(). */
 MODA_MUST_USE moda_status moda_step_bench_run(moda_step_bench *bench);
 void moda_step_bench_free(moda_step_bench *bench);
 
-/* A table on stdout. */
-void moda_step_bench_print(const moda_step_bench *bench);
 /* New reference. */
 MODA_MUST_USE moda_status moda_step_bench_json(const moda_step_bench *bench, json_t **json);
 

@@ -1,23 +1,21 @@
 /* bench/turn.c */
 #include "base/log.h"
+#include "bench/child_internal.h"
 #include "bench/turn_internal.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
-#include <stdbool.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
-enum { PATH_BYTES = 4096, MOST_WORDS = 64 };
+enum { PATH_BYTES = 4096, MOST_WORDS = 40, NUMBER = 24, NUMBERS = 4, NOT_STARTED = 127 };
 
 /* Files of a turn, in a folder of its own. */
 typedef struct turn {
-    char folder[PATH_BYTES], figures[PATH_BYTES + 16], said[PATH_BYTES + 16];
+    char folder[PATH_BYTES], figures[PATH_BYTES + 16], said[PATH_BYTES + 16],
+        tuning[PATH_BYTES + 16];
 } turn;
 
 static moda_status make_folder(turn *t)
@@ -32,6 +30,7 @@ static moda_status make_folder(turn *t)
                base, strerror(errno));
     snprintf(t->figures, sizeof t->figures, "%s/figures.json", t->folder);
     snprintf(t->said, sizeof t->said, "%s/said", t->folder);
+    snprintf(t->tuning, sizeof t->tuning, "%s/tuning.json", t->folder);
 out:
     return st;
 }
@@ -41,27 +40,54 @@ static void remove_folder(const turn *t)
     if (!*t->folder) return;
     unlink(t->figures);
     unlink(t->said);
+    unlink(t->tuning);
     rmdir(t->folder);
 }
 
-/* Runs it to its end; its stdout goes nowhere. *how as waitpid() tells. */
-static moda_status run_program(const char *program, const turn *t, char *const *argv, int *how)
+/* ---- its arguments ---- */
+
+typedef struct words {
+    const char *word[MOST_WORDS];
+    size_t n;
+    char number[NUMBERS][NUMBER]; /* texts of numbers */
+    size_t numbers;
+} words;
+
+static void add(words *w, const char *option, const char *value)
 {
-    moda_status st = MODA_OK;
-    pid_t pid = -1;
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    int trouble = posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-    if (!trouble)
-        trouble = posix_spawn_file_actions_addopen(&actions, 2, t->said, O_WRONLY | O_CREAT, 0600);
-    if (!trouble) trouble = posix_spawn(&pid, program, &actions, NULL, argv, environ);
-    MODA_CHECK(!trouble, MODA_ERR_IO, "%s: cannot be started: %s", program, strerror(trouble));
-    while (waitpid(pid, how, 0) < 0)
-        MODA_CHECK(errno == EINTR, MODA_ERR_IO, "waiting for %s: %s", program, strerror(errno));
-out:
-    posix_spawn_file_actions_destroy(&actions);
-    return st;
+    if (!value) return;
+    w->word[w->n++] = option;
+    w->word[w->n++] = value;
 }
+
+static void add_number(words *w, const char *option, size_t value)
+{
+    char *text = w->number[w->numbers++];
+    snprintf(text, NUMBER, "%zu", value);
+    add(w, option, text);
+}
+
+static void make_words(const moda_turn_call *c, const turn *t, words *w)
+{
+    *w = (words){.word = {"moda", "bench", "turn"}, .n = 3};
+    add(w, "--model", c->model);
+    add_number(w, "--batch-size", c->batch);
+    add_number(w, "--steps", c->steps);
+    add(w, "--method", c->method);
+    add(w, "--precision", c->precision);
+    if (c->threads) add_number(w, "--threads", c->threads);
+    add(w, "--bind", c->bind);
+    add(w, "--placement", c->placement);
+    add_number(w, "--seed", c->seed);
+    if (c->profiled) w->word[w->n++] = "--profile";
+    if (c->smt) w->word[w->n++] = "--smt";
+    if (c->tuning) add(w, "--tuning", t->tuning);
+    w->word[w->n++] = "--quiet";
+    add(w, "--json", t->figures);
+    w->word[w->n] = NULL;
+}
+
+/* ---- what it leaves ---- */
 
 /* The last line that it said, without "moda: bench: "; the others are warnings, repeated here. */
 static void take_lines(const turn *t, bool failed, char *last, size_t size)
@@ -82,26 +108,35 @@ static void take_lines(const turn *t, bool failed, char *last, size_t size)
     if (!failed && *last) moda_log(MODA_LOG_WARNING, "%s", last);
 }
 
-moda_status moda_turn(const char *program, const char *const *words, json_t **figures)
+static moda_status judge(const turn *t, int how)
+{
+    moda_status st = MODA_OK;
+    char said[512];
+    const int code = WIFEXITED(how) ? WEXITSTATUS(how) : -1;
+    take_lines(t, code != 0, said, sizeof said);
+    MODA_CHECK(!WIFSIGNALED(how), MODA_ERR_INTERNAL, "moda bench turn: %s",
+               strsignal(WTERMSIG(how)));
+    MODA_CHECK(code != NOT_STARTED, MODA_ERR_IO, "%s", said);
+    MODA_CHECK(code == 0, code == 2 ? MODA_ERR_ARG : MODA_ERR_INTERNAL, "%s", said);
+out:
+    return st;
+}
+
+moda_status moda_turn(const moda_turn_call *call, json_t **figures)
 {
     moda_status st = MODA_OK;
     turn t = {.folder = ""};
-    const char *all[MOST_WORDS] = {"moda"}, *const more[] = {"--quiet", "--json", t.figures, NULL};
-    char said[512];
-    size_t n = 1;
-    int how = 0;
-    for (; *words && n + sizeof more / sizeof *more < MOST_WORDS; words++) all[n++] = *words;
-    MODA_CHECK(!*words, MODA_ERR_INTERNAL, "a process with too many arguments");
-    memcpy(all + n, more, sizeof more);
+    words w;
+    int how = 0, caught = 0;
     MODA_TRY(make_folder(&t));
-    MODA_TRY(run_program(program, &t, (char **)all, &how));
-    const bool good = WIFEXITED(how) && WEXITSTATUS(how) == 0;
-    take_lines(&t, !good, said, sizeof said);
-    MODA_CHECK(!WIFSIGNALED(how), MODA_ERR_INTERNAL, "moda %s: %s", all[1],
-               strsignal(WTERMSIG(how)));
-    MODA_CHECK(good, WEXITSTATUS(how) == 2 ? MODA_ERR_ARG : MODA_ERR_INTERNAL, "%s", said);
+    if (call->tuning) MODA_TRY(moda_json_write(t.tuning, call->tuning));
+    make_words(call, &t, &w);
+    MODA_TRY(moda_child_run(call->program, (char *const *)w.word, t.said, &how, &caught));
+    MODA_CHECK(!caught, MODA_ERR_INTERNAL, "stopped by a signal");
+    MODA_TRY(judge(&t, how));
     MODA_TRY(moda_json_read(t.figures, figures));
 out:
     remove_folder(&t);
+    if (caught) raise(caught);
     return st;
 }

@@ -1,8 +1,7 @@
-/* tests/test_bench_numa.c - moda bench numa and step: which turns there are, what becomes of what they
- * say, and that tables and JSON tell the same. A script stands for the program where two nodes are
- * wanted; times themselves are the machine's. */
+/* tests/test_bench_numa.c - moda bench numa: which turns there are, what becomes of what they say, and that
+ * tables and JSON tell the same. A script stands for the program where two nodes are wanted; times
+ * themselves are the machine's. */
 #include "bench/numa.h"
-#include "bench/step.h"
 #include "tests/capture.h"
 #include "tests/program.h"
 #include <criterion/criterion.h>
@@ -40,6 +39,15 @@ static const char *script(const char *body)
     "\"not_counted\": null, \"near_fetches\": 30, \"far_fetches\": 10.0, "                         \
     "\"seconds\": [%s]}' $s >$json"
 
+static moda_numa_bench bench_of(const char *program)
+{
+    return (moda_numa_bench){.program = program,
+                             .model = "lenet5",
+                             .method = "moda",
+                             .batch = 32,
+                             .session = {.seconds = 2, .rounds = 2}};
+}
+
 static size_t lines_with(const char *text, const char *word)
 {
     size_t n = 0;
@@ -49,24 +57,21 @@ static size_t lines_with(const char *text, const char *word)
 
 Test(bench_numa, policies_take_turns)
 {
-    moda_numa_bench b = {.program = script(TWO_NODES),
-                         .model = "lenet5",
-                         .batch = 32,
-                         .steps = 7,
-                         .rounds = 2,
-                         .smt = true};
+    moda_numa_bench b = bench_of(script(TWO_NODES));
+    b.smt = true;
     cr_assert(eq(int, moda_numa_bench_run(&b), MODA_OK), "%s", moda_last_error());
     char *calls = test_read(test_path("calls"));
     cr_assert(b.nodes == 2 && b.threads == 4 && b.count == 5, "%zu nodes, %zu threads, %zu",
               b.nodes, b.threads, b.count);
     cr_assert(eq(sz, lines_with(calls, "\n"), 1 + 2 * 5), "%s", calls);
-    cr_assert(eq(sz, lines_with(calls, "--steps 7"), 2 * 5));
+    cr_assert(eq(sz, lines_with(calls, "--steps 5"), 5), "a few at first");
+    cr_assert(eq(sz, lines_with(calls, "--steps 3"), 5), "then for a second, at least three");
     cr_assert(eq(sz, lines_with(calls, "--bind none --placement first-touch"), 2));
     cr_assert(eq(sz, lines_with(calls, "--bind cores --placement first-touch"), 2));
     cr_assert(eq(sz, lines_with(calls, "--bind cores --placement interleaved"), 2));
     cr_assert(eq(sz, lines_with(calls, "--bind cores --placement node:3"), 2));
     cr_assert(eq(sz, lines_with(calls, "--bind cores --placement sliced"), 1 + 2));
-    cr_assert(eq(sz, lines_with(calls, "bench step --model lenet5 --batch-size 32"), 11));
+    cr_assert(eq(sz, lines_with(calls, "bench turn --model lenet5 --batch-size 32"), 11));
     cr_assert(eq(sz, lines_with(calls, "--smt"), 11));
     /* The second round begins where the first one had its second turn. */
     const char *sixth = calls;
@@ -81,8 +86,7 @@ Test(bench_numa, policies_take_turns)
 /* Median of 2,4,2,4 is 3; 40 of the fetches of two turns are near, 20 far. */
 Test(bench_numa, turns_add_up)
 {
-    moda_numa_bench b = {
-        .program = script(TWO_NODES), .model = "lenet5", .batch = 32, .steps = 2, .rounds = 2};
+    moda_numa_bench b = bench_of(script(TWO_NODES));
     json_t *json = NULL;
     cr_assert(eq(int, moda_numa_bench_run(&b), MODA_OK), "%s", moda_last_error());
     const moda_numa_subject *sliced = &b.subjects[1];
@@ -91,74 +95,36 @@ Test(bench_numa, turns_add_up)
               sliced->time.median);
     cr_assert(eq(dbl, moda_numa_against_off(&b, sliced), 3));
     cr_assert(eq(dbl, moda_numa_far_share(&b, sliced), 0.25));
-    cr_assert(b.counted && sliced->counts.near == 60 && sliced->counts.far == 20);
-    cr_assert(eq(int, moda_numa_bench_json(&b, &json), MODA_OK));
+    cr_assert(eq(str, b.why, ""));
+    cr_assert(sliced->counts.near == 60 && sliced->counts.far == 20);
+    const moda_results results = moda_numa_bench_results(&b);
+    cr_assert(eq(int, moda_results_json(&results, &json), MODA_OK));
+    cr_assert(eq(int, json_is_object(json_object_get(json, "machine")), 1));
+    cr_assert(eq(sz, b.session.calibration.rounds.n, 3), "around each round");
     const json_t *node = json_array_get(json_object_get(json, "policies"), 4);
     cr_assert(eq(str, (char *)json_string_value(json_object_get(node, "placement")), "node:3"));
     cr_assert(eq(dbl, json_number_value(json_object_get(node, "median_seconds")), 5));
     cr_assert(eq(dbl, json_number_value(json_object_get(node, "against_off")), 5));
     cr_assert(eq(dbl, json_number_value(json_object_get(node, "far_share")), 0.25));
     test_capture(1);
-    moda_numa_bench_print(&b);
+    moda_results_print(&results);
     char *out = test_captured();
-    cr_assert(strstr(out, "4 threads, 2 nodes") && strstr(out, "3000.000") && strstr(out, "25.0 %"),
+    cr_assert(strstr(out, "4 threads on 2 nodes") && strstr(out, "3000.000") &&
+                  strstr(out, "calibration") && strstr(out, "25.0 %"),
               "%s", out);
     free(out);
     json_decref(json);
     moda_numa_bench_free(&b);
 }
 
-Test(bench_numa, what_a_turn_says_is_passed_on)
-{
-    moda_numa_bench b = {.model = "lenet5", .batch = 32, .steps = 2, .rounds = 1};
-    b.program =
-        script("echo 'moda: warning: first' >&2; echo 'moda: bench: --threads 9: no' >&2; exit 2");
-    test_capture(2);
-    cr_assert(eq(int, moda_numa_bench_run(&b), MODA_ERR_ARG));
-    char *err = test_captured();
-    cr_assert(eq(str, (char *)moda_last_error(), "--threads 9: no"));
-    cr_assert(eq(str, err, "moda: warning: first\n"));
-    free(err);
-    moda_numa_bench_free(&b);
-    b = (moda_numa_bench){.model = "lenet5", .batch = 32, .steps = 2, .rounds = 1};
-    b.program = script("kill -9 $$");
-    cr_assert(eq(int, moda_numa_bench_run(&b), MODA_ERR_INTERNAL));
-    cr_assert(ne(ptr, (void *)strstr(moda_last_error(), "Killed"), NULL), "%s", moda_last_error());
-    b.program = script("exit 0");
-    cr_assert(eq(int, moda_numa_bench_run(&b), MODA_ERR_IO), "no figures");
-    b.program = "/nowhere/moda";
-    cr_assert(eq(int, moda_numa_bench_run(&b), MODA_ERR_IO));
-    cr_assert(ne(ptr, (void *)strstr(moda_last_error(), "/nowhere/moda"), NULL), "%s",
-              moda_last_error());
-}
-
 /* ---- the program ---- */
 
 #define TINY "--model lenet5 --batch-size 4 --quiet"
 
-Test(bench_numa, steps_are_counted)
-{
-    const char *out = program_must("bench step " TINY " --threads 1 --steps 3 --json s.json").out;
-    json_t *json = program_json("s.json");
-    char median[32];
-    const double seconds = json_number_value(json_object_get(json, "median_seconds"));
-    cr_assert(eq(sz, json_array_size(json_object_get(json, "seconds")), 3));
-    cr_assert(lt(dbl, 0, seconds));
-    snprintf(median, sizeof median, "%.3f", 1e3 * seconds);
-    cr_assert(strstr(out, median) && strstr(out, "lenet5"), "%s: %s", median, out);
-    cr_assert(ne(int, json_is_null(json_object_get(json, "events")),
-                 json_is_null(json_object_get(json, "not_counted"))));
-    json_decref(json);
-    /* More steps than different images. */
-    program_must("bench step " TINY " --method standard --threads 1 --steps 40 --json s.json");
-    json = program_json("s.json");
-    cr_assert(eq(sz, json_array_size(json_object_get(json, "seconds")), 40));
-    json_decref(json);
-}
-
 Test(bench_numa, the_whole_benchmark)
 {
-    const char *out = program_must("bench numa " TINY " --rounds 2 --steps 2 --json n.json").out;
+    const char *out =
+        program_must("bench numa " TINY " --rounds 2 --seconds 0.01 --json n.json --csv n.csv").out;
     json_t *json = program_json("n.json");
     const json_t *policies = json_object_get(json, "policies");
     const json_int_t nodes = json_integer_value(json_object_get(json, "nodes"));
@@ -166,25 +132,25 @@ Test(bench_numa, the_whole_benchmark)
     cr_assert(eq(sz, json_array_size(policies), nodes > 1 ? 5 : 2));
     for (size_t i = 0; i < json_array_size(policies); i++) {
         const json_t *p = json_array_get(policies, i);
-        cr_assert(eq(int, (int)json_integer_value(json_object_get(p, "steps")), 4));
+        cr_assert(le(int, 8, (int)json_integer_value(json_object_get(p, "calls"))));
         cr_assert(
             ne(ptr, (void *)strstr(out, json_string_value(json_object_get(p, "policy"))), NULL),
             "%s", out);
     }
     cr_assert(
         eq(dbl, json_number_value(json_object_get(json_array_get(policies, 0), "against_off")), 1));
+    char *csv = test_read(test_path("n.csv"));
+    cr_assert(eq(sz, lines_with(csv, "\n"), 1 + json_array_size(policies)), "%s", csv);
+    cr_assert(eq(sz, lines_with(csv, ","), 9 * (1 + json_array_size(policies))), "%s", csv);
+    free(csv);
     json_decref(json);
 }
 
 Test(bench_numa, wrong_calls_say_what_to_do)
 {
     program_must_fail(2, "--model is missing", "bench numa");
-    program_must_fail(2, "--model is missing", "bench step");
-    program_must_fail(2, "'nosuch'", "bench step --model nosuch");
     program_must_fail(2, "'nosuch'", "bench numa --model nosuch --quiet");
     program_must_fail(2, "--threads 4097", "bench numa " TINY " --threads 4097");
-    test_write("flat.net", "[net]\ninput=3 8 16\n[linear]\nname=a\noutputs=classes\n");
     program_must_fail(2, "each policy has its own", "bench numa " TINY " --bind none");
     program_must_fail(2, "each policy has its own", "bench numa " TINY " --placement node:0");
-    program_must_fail(2, "square", "bench step --model flat.net --quiet");
 }

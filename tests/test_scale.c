@@ -113,8 +113,8 @@ static const char *script(const char *law)
         "printf \"{\\\"team\\\": {\\\"threads\\\": %%d, \\\"nodes\\\": [{\\\"node\\\": 0}]}, "
         "\\\"seconds\\\": [\", n\n"
         "for (i = 1; i <= 7; i++) printf \"%%s%%.12f\", (i > 1 ? \", \" : \"\"), x*w[i]\n"
-        "printf \"], \\\"profile\\\": {\\\"peak_flops\\\": %%g, \\\"peak_bandwidth\\\": %%g, "
-        "\\\"parts\\\": [\", 1e11*n, 2e10*n\n"
+        "printf \"], \\\"peak_flops\\\": %%g, \\\"peak_bandwidth\\\": %%g, "
+        "\\\"tuning\\\": [1], \\\"profile\\\": {\\\"parts\\\": [\", 1e11*n, 2e10*n\n"
         "p = \"{\\\"layer\\\": \\\"%%s\\\", \\\"pass\\\": \\\"%%s\\\", \\\"kind\\\": \\\"%%s\\\", "
         "\\\"flops\\\": %%g, \\\"bytes\\\": %%g, \\\"seconds\\\": %%.12f}\"\n"
         "printf p \", \", \"fast\", \"forward\", \"reorder\", 0, 1e6, (x-slow)/4\n"
@@ -132,7 +132,8 @@ static moda_scale_bench measured(const char *law, const moda_topology *t, bool w
 {
     moda_scale_bench b = {
         .topology = t, .batch = 64, .batch_per_thread = 8, .steps = 7, .rounds = 2, .seed = 5};
-    const moda_scale_curve curve = {.model = "lenet5", .modular = true, .weak = weak};
+    const moda_scale_curve curve = {
+        .model = "lenet5", .method = "moda", .precision = "f32", .weak = weak};
     const moda_sizes counts = {(size_t *)n, count};
     b.program = script(law);
     cr_assert(eq(int, moda_scale_add(&b, &curve, &counts), MODA_OK));
@@ -151,7 +152,7 @@ Test(scale, points_take_turns)
     for (size_t i = 0; i < 6; i++) {
         char want[128];
         snprintf(want, sizeof want,
-                 "bench step --model lenet5 --batch-size 64 --steps 7 --method moda "
+                 "bench turn --model lenet5 --batch-size 64 --steps 7 --method moda "
                  "--precision f32 --threads %s --bind cores --seed 5 --profile",
                  order[i]);
         cr_assert(eq(int, strncmp(line, want, strlen(want)), 0), "turn %zu: %s", i, line);
@@ -160,6 +161,45 @@ Test(scale, points_take_turns)
     cr_assert(eq(int, *line, 0), "%s", line);
     free(calls);
     cr_assert(eq(sz, b.session.calibration.rounds.n, 3), "around each round");
+    moda_scale_free(&b);
+    moda_topology_destroy(t);
+}
+
+/* One turn before all others, with the most threads, measures what all of them then do. */
+Test(scale, precision_auto_is_tuned_once)
+{
+    moda_topology *t = machine("node:1 core:4 pu:1", NULL);
+    moda_scale_bench b = {.topology = t,
+                          .program = script("1/n"),
+                          .batch = 64,
+                          .batch_per_thread = 8,
+                          .steps = 7,
+                          .rounds = 1};
+    moda_scale_curve curve = {.model = "lenet5", .method = "moda", .precision = "auto"};
+    const moda_sizes counts = {(size_t *)doublings, 3};
+    cr_assert(eq(int, moda_scale_add(&b, &curve, &counts), MODA_OK));
+    curve.weak = true;
+    cr_assert(eq(int, moda_scale_add(&b, &curve, &counts), MODA_OK));
+    cr_assert(eq(int, moda_scale_run(&b), MODA_OK), "%s", moda_last_error());
+    char *calls = test_read(test_path("calls")), *line = calls;
+    for (size_t i = 0; i < 7; i++) {
+        char *end = strchr(line, '\n');
+        cr_assert(ne(ptr, end, NULL), "turn %zu is missing", i);
+        *end = 0;
+        cr_assert(eq(int, strstr(line, "--tuning ") != NULL, i > 0), "turn %zu: %s", i, line);
+        if (i == 0)
+            cr_assert(strstr(line, "--batch-size 64") && strstr(line, "--threads 4"), "%s", line);
+        line = end + 1;
+    }
+    cr_assert(eq(int, *line, 0), "%s", line);
+    free(calls);
+    cr_assert(eq(sz, b.curves[1].tuned_with, 4));
+    test_capture(1);
+    moda_scale_print(&b);
+    char *out = test_captured();
+    cr_assert(ne(ptr, (void *)strstr(out, "measured with 4 threads and a batch of 64"), NULL), "%s",
+              out);
+    free(out);
     moda_scale_free(&b);
     moda_topology_destroy(t);
 }
@@ -338,10 +378,12 @@ Test(scale, figures_that_make_no_sense_are_a_failure)
                  bodies[i]);
         b.program = test_write("program", text);
         chmod(b.program, 0700);
-        cr_assert(eq(int,
-                     moda_scale_add(&b, &(moda_scale_curve){.model = "lenet5"},
-                                    &(moda_sizes){(size_t *)doublings, 1}),
-                     MODA_OK));
+        cr_assert(
+            eq(int,
+               moda_scale_add(
+                   &b, &(moda_scale_curve){.model = "lenet5", .method = "moda", .precision = "f32"},
+                   &(moda_sizes){(size_t *)doublings, 1}),
+               MODA_OK));
         const moda_status st = moda_scale_run(&b);
         cr_assert(eq(int, st, i < 2 ? MODA_ERR_INTERNAL : MODA_ERR_FORMAT), "%s",
                   moda_last_error());

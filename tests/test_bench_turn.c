@@ -1,0 +1,288 @@
+/* tests/test_bench_turn.c - moda bench turn, and what those who start it make of how it ends: its words, and the
+ * signals that one of the two gets. */
+#include "bench/step.h"
+#include "bench/turn_internal.h"
+#include "tests/capture.h"
+#include "tests/program.h"
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+TestSuite(bench_turn, .fini = test_folder_remove, .timeout = 120);
+
+static const char *script(const char *body)
+{
+    char text[1024];
+    snprintf(text, sizeof text, "#!/bin/sh\n%s\n", body);
+    const char *path = test_write("program", text);
+    chmod(path, 0700);
+    return path;
+}
+
+static moda_status turn(const char *program)
+{
+    const moda_turn_call call = {.program = program, .model = "lenet5", .batch = 32, .steps = 2};
+    json_t *figures = NULL;
+    const moda_status st = moda_turn(&call, &figures);
+    json_decref(figures);
+    return st;
+}
+
+Test(bench_turn, what_it_says_is_passed_on)
+{
+    const char *program =
+        script("echo 'moda: warning: first' >&2; echo 'moda: bench: --threads 9: no' >&2; exit 2");
+    test_capture(2);
+    cr_assert(eq(int, turn(program), MODA_ERR_ARG));
+    char *err = test_captured();
+    cr_assert(eq(str, (char *)moda_last_error(), "--threads 9: no"));
+    cr_assert(eq(str, err, "moda: warning: first\n"));
+    free(err);
+    cr_assert(eq(int, turn(script("kill -9 $$")), MODA_ERR_INTERNAL));
+    cr_assert(ne(ptr, (void *)strstr(moda_last_error(), "Killed"), NULL), "%s", moda_last_error());
+    cr_assert(eq(int, turn(script("exit 0")), MODA_ERR_IO), "no figures");
+    cr_assert(eq(int, turn("/nowhere/moda"), MODA_ERR_IO));
+    cr_assert(ne(ptr, (void *)strstr(moda_last_error(), "/nowhere/moda"), NULL), "%s",
+              moda_last_error());
+}
+
+Test(bench_turn, as_many_steps_as_there_is_time_for)
+{
+    double seconds[] = {0.5, 1.5};
+    const moda_timings none = {0}, two = {seconds, 2, 2};
+    cr_assert(eq(sz, moda_turn_steps(&none, 100), 5));
+    cr_assert(eq(sz, moda_turn_steps(&two, 20), 20));
+    cr_assert(eq(sz, moda_turn_steps(&two, 1), 3), "three at least");
+    cr_assert(eq(sz, moda_turn_steps(&two, 1e9), 100000));
+}
+
+/* ---- signals ---- */
+
+/* Neither running nor asleep; one that nobody has waited for yet does not count as there. */
+static bool is_gone(pid_t pid)
+{
+    char path[64], text[512] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f = fopen(path, "r");
+    const size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f) fclose(f);
+    const char *state = strrchr(text, ')');
+    return n == 0 || !state || state[2] == 'Z' || state[2] == 'X';
+}
+
+static bool becomes_gone(pid_t pid)
+{
+    for (int tries = 0; tries < 3000 && !is_gone(pid); tries++) usleep(10000);
+    return is_gone(pid);
+}
+
+static pid_t pid_in(const char *name)
+{
+    for (int tries = 0; tries < 3000; tries++) {
+        char *text = test_read(test_path(name));
+        const bool whole = text && strchr(text, '\n');
+        const pid_t pid = whole ? (pid_t)atoi(text) : 0;
+        free(text);
+        if (whole) return pid;
+        usleep(10000);
+    }
+    return 0;
+}
+
+static size_t folders_left(void)
+{
+    size_t n = 0;
+    DIR *folder = opendir(test_folder());
+    cr_assert(ne(ptr, folder, NULL));
+    for (struct dirent *e; (e = readdir(folder));) n += strncmp(e->d_name, "moda-turn-", 10) == 0;
+    closedir(folder);
+    return n;
+}
+
+/* The one that starts turns is sent a signal while one runs, which alone would run for long. */
+static void signal_ends_both(int number)
+{
+    const char *program = script("echo $$ >\"$HOME/new\"; mv \"$HOME/new\" \"$HOME/pid\"; "
+                                 "exec sleep 300");
+    setenv("HOME", test_folder(), 1);
+    setenv("TMPDIR", test_folder(), 1);
+    const pid_t starter = fork();
+    cr_assert(ge(int, starter, 0));
+    if (starter == 0) _exit(turn(program) == MODA_OK);
+    const pid_t child = pid_in("pid");
+    cr_assert(lt(int, 0, child), "it did not start");
+    cr_assert(eq(sz, folders_left(), 1));
+    int how;
+    kill(starter, number);
+    cr_assert(eq(int, waitpid(starter, &how, 0), starter));
+    cr_assert(eq(int, WIFSIGNALED(how) ? WTERMSIG(how) : 0, number));
+    const bool gone = becomes_gone(child);
+    if (!gone) kill(child, SIGKILL);
+    cr_assert(eq(int, gone, true), "it runs on after %s", strsignal(number));
+    /* Nobody can tidy up after SIGKILL. */
+    if (number != SIGKILL) cr_assert(eq(sz, folders_left(), 0));
+}
+
+Test(bench_turn, sigterm_ends_both)
+{
+    signal_ends_both(SIGTERM);
+}
+
+Test(bench_turn, sigint_ends_both)
+{
+    signal_ends_both(SIGINT);
+}
+
+Test(bench_turn, sigkill_ends_both)
+{
+    signal_ends_both(SIGKILL);
+}
+
+/* A process whose parent is that one, 0: none. */
+static pid_t child_of(pid_t parent)
+{
+    pid_t found = 0;
+    DIR *all = opendir("/proc");
+    cr_assert(ne(ptr, all, NULL));
+    for (struct dirent *e; !found && (e = readdir(all));) {
+        char path[300], text[512] = "";
+        int of = 0;
+        snprintf(path, sizeof path, "/proc/%s/stat", e->d_name);
+        FILE *f = *e->d_name >= '1' && *e->d_name <= '9' ? fopen(path, "r") : NULL;
+        if (f && fread(text, 1, sizeof text - 1, f) > 0 && strrchr(text, ')') &&
+            sscanf(strrchr(text, ')') + 2, "%*c %d", &of) == 1 && of == parent)
+            found = (pid_t)atoi(e->d_name);
+        if (f) fclose(f);
+    }
+    closedir(all);
+    return found;
+}
+
+static void command_ends_its_turn(const char *arguments)
+{
+    char command[1024];
+    snprintf(command, sizeof command, "exec '%s' %s --quiet >/dev/null 2>&1 </dev/null",
+             MODA_PROGRAM, arguments);
+    setenv("TMPDIR", test_folder(), 1);
+    const pid_t starter = fork();
+    cr_assert(ge(int, starter, 0));
+    if (starter == 0) {
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    pid_t child = 0;
+    for (int tries = 0; tries < 3000 && !child; tries++) {
+        child = child_of(starter);
+        usleep(10000);
+    }
+    cr_assert(lt(int, 0, child), "no turn of %s", arguments);
+    int how;
+    kill(starter, SIGTERM);
+    cr_assert(eq(int, waitpid(starter, &how, 0), starter));
+    cr_assert(eq(int, WIFSIGNALED(how) ? WTERMSIG(how) : 0, SIGTERM), "%s", arguments);
+    cr_assert(eq(int, becomes_gone(child), true), "the turn of %s runs on", arguments);
+    cr_assert(eq(sz, folders_left(), 0), "%s", arguments);
+}
+
+Test(bench_turn, every_command_ends_its_turn)
+{
+    command_ends_its_turn("bench step --model vgg16 --batch-size 16 --seconds 1000 --rounds 2");
+    command_ends_its_turn("bench numa --model vgg16 --batch-size 16 --seconds 1000 --rounds 2");
+    command_ends_its_turn("scale --model vgg16 --batch-size 16 --steps 500 --threads 1");
+}
+
+/* ---- the program ---- */
+
+#define TINY "--model lenet5 --quiet --threads 1 "
+
+Test(bench_turn, steps_are_counted)
+{
+    const char *out = program_must("bench turn " TINY "--batch-size 4 --steps 3 --json s.json").out;
+    json_t *json = program_json("s.json");
+    char median[32];
+    const double seconds = json_number_value(json_object_get(json, "median_seconds"));
+    cr_assert(eq(sz, json_array_size(json_object_get(json, "seconds")), 3));
+    cr_assert(lt(dbl, 0, seconds));
+    snprintf(median, sizeof median, "%.3f", 1e3 * seconds);
+    cr_assert(strstr(out, median) && strstr(out, "lenet5"), "%s: %s", median, out);
+    cr_assert(ne(int, json_is_null(json_object_get(json, "events")),
+                 json_is_null(json_object_get(json, "not_counted"))));
+    cr_assert(eq(ptr, json_object_get(json, "profile"), NULL));
+    json_decref(json);
+    /* More steps than different images. */
+    program_must("bench turn " TINY "--batch-size 4 --method standard --steps 40 --json s.json");
+    json = program_json("s.json");
+    cr_assert(eq(sz, json_array_size(json_object_get(json, "seconds")), 40));
+    json_decref(json);
+}
+
+/* Work is counted the same way whether parts are timed or not. */
+Test(bench_turn, a_profile_changes_no_work)
+{
+    program_must("bench turn " TINY "--batch-size 4 --steps 3 --json a.json");
+    program_must("bench turn " TINY "--batch-size 4 --steps 3 --profile --json b.json");
+    json_t *a = program_json("a.json"), *b = program_json("b.json"), *part;
+    double flops = 0;
+    size_t i;
+    json_array_foreach(json_object_get(json_object_get(b, "profile"), "parts"), i, part) flops +=
+        json_number_value(json_object_get(part, "flops"));
+    cr_assert(lt(dbl, 1e6, flops));
+    cr_assert(epsilon_eq(dbl, moda_turn_number(a, "flops"), flops, 1e-9 * flops));
+    cr_assert(eq(dbl, moda_turn_number(a, "flops"), moda_turn_number(b, "flops")));
+    cr_assert(eq(dbl, moda_turn_number(a, "bytes"), moda_turn_number(b, "bytes")));
+    cr_assert(eq(dbl, moda_turn_number(a, "memory_bytes"), moda_turn_number(b, "memory_bytes")));
+    cr_assert(lt(dbl, moda_turn_number(a, "memory_bytes"), moda_turn_number(a, "resident_bytes")));
+    json_decref(a);
+    json_decref(b);
+}
+
+/* Entries as text, in the order of the file. */
+static char *choices(const char *name)
+{
+    json_t *json = program_json(name);
+    char *text = json_dumps(json_object_get(json, "tuning"), JSON_INDENT(1));
+    cr_assert(ne(ptr, text, NULL), "%s", name);
+    json_decref(json);
+    return text;
+}
+
+Test(bench_turn, choices_of_a_turn_are_another_ones)
+{
+    program_must("bench turn " TINY "--batch-size 4 --steps 2 --precision auto --json a.json");
+    char *first = choices("a.json");
+    cr_assert(lt(sz, 100, strlen(first)), "%s", first);
+    /* Seconds that no machine measures: they were taken over and not measured. */
+    char *place = strstr(first, "\"seconds\": ");
+    cr_assert(ne(ptr, place, NULL), "%s", first);
+    json_error_t error;
+    json_t *spoiled = json_loads(first, 0, &error);
+    json_object_set_new(json_array_get(spoiled, 0), "seconds", json_real(4711));
+    cr_assert(eq(int, json_dump_file(spoiled, test_path("t.json"), JSON_INDENT(1)), 0));
+    program_must("bench turn " TINY
+                 "--steps 2 --precision auto --batch-size 8 --tuning t.json --json b.json");
+    char *second = choices("b.json"), *want = json_dumps(spoiled, JSON_INDENT(1));
+    cr_assert(eq(str, second, want));
+    free(first);
+    free(second);
+    free(want);
+    json_decref(spoiled);
+    test_write("t.json", "[{\"algorithm\": \"magic\"}]");
+    program_must_fail(1, "no choice of a tuning",
+                      "bench turn " TINY "--precision auto --tuning t.json");
+}
+
+Test(bench_turn, wrong_calls_say_what_to_do)
+{
+    program_must_fail(2, "--model is missing", "bench turn");
+    program_must_fail(2, "'nosuch'", "bench turn --model nosuch --quiet");
+    program_must_fail(2, "--steps", "bench turn " TINY "--batch-size 4 --steps 1");
+    test_write("flat.net", "[net]\ninput=3 8 16\n[linear]\nname=a\noutputs=classes\n");
+    program_must_fail(2, "square", "bench turn --model flat.net --quiet");
+}
