@@ -28,7 +28,7 @@ OBJECTS := $(patsubst %.c,$B/%.o,$(filter-out $(KERNELS),$(SOURCES))) \
 ALL_TESTS := $(patsubst tests/%.c,$B/tests/%,$(sort $(wildcard tests/test_*.c)))
 TESTS   := $(if $(ONLY),$(foreach t,$(ONLY),$B/tests/test_$t),$(ALL_TESTS))
 # Those that look at the machine which they are on: test-numa runs them on two nodes.
-NUMA_TESTS := $(foreach t,placement places replicas threads,$B/tests/test_$t)
+NUMA_TESTS := $(foreach t,placement binding pages places replicas threads,$B/tests/test_$t)
 TEST_HELPERS := $(patsubst %.c,$B/%.o,$(filter-out tests/test_%,$(wildcard tests/*.c)))
 
 # ---- what is missing gets installed before anything is compiled ----

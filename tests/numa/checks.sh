@@ -82,8 +82,8 @@ refuse() {
 }
 
 all_policies() {
-    "$moda" bench numa --model lenet5 --batch-size 8 --rounds 1 --steps 1 --json bench.json || return
-    test "$(grep -c '"median_seconds"' bench.json)" = 5
+    "$moda" bench numa --model lenet5 --batch-size 8 --rounds 1 --seconds 0.01 --json bench.json || return
+    test "$(grep -c '"policy"' bench.json)" = 5
 }
 
 check "the machine has two nodes of two cores" two_nodes
