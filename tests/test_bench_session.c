@@ -60,6 +60,24 @@ Test(bench_session, ranks_of_the_tables)
 }
 
 /* n/2 - 1.96*sqrt(n)/2 by the normal approximation. */
+/* bench/peers/compare.py tells PyTorch's times by the same rule, in Python's whole numbers. */
+Test(bench_session, the_comparison_with_peers_has_the_same_ranks)
+{
+    static const char call[] =
+        "cd '" MODA_TEST_DATA "/../bench/peers' && PYTHONDONTWRITEBYTECODE=1 python3 -c '"
+        "import compare\nfor n in range(1, 401): print(compare.median_rank(n, compare.CONFIDENCE))'";
+    if (system("python3 --version >/dev/null 2>&1") != 0) cr_skip("python3 needed");
+    FILE *ranks = popen(call, "r");
+    cr_assert(ne(ptr, ranks, NULL));
+    for (size_t n = 1; n <= 400; n++) {
+        double covered;
+        size_t rank = 0;
+        cr_assert(eq(int, fscanf(ranks, "%zu", &rank), 1), "n %zu", n);
+        cr_assert(eq(sz, rank, moda_median_rank(n, MODA_TIMING_CONFIDENCE, &covered)), "n %zu", n);
+    }
+    cr_assert(eq(int, pclose(ranks), 0));
+}
+
 Test(bench_session, ranks_of_many)
 {
     for (size_t n = 1000; n <= 100000; n *= 10) {

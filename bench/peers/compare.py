@@ -3,7 +3,8 @@
 
 A network's runs take turns, program by program, method by method, mode by mode, so that a machine
 that gets slower or faster in between hits all alike. A row's time is the median over all rounds of
-the steps that follow the warm-up.
+the steps that follow the warm-up; its spread is the interval that holds the true median with 95 %
+confidence, as moda bench tells it (bench/median.h).
 
     bench/peers/compare.py
     bench/peers/compare.py --networks vgg16 --methods moda --modes f32,bf16-nhwc --rounds 5
@@ -13,6 +14,7 @@ PyTorch's best mode over moda's best, where there is a choice.
 """
 import argparse
 import json
+import math
 import os
 import shutil
 import statistics
@@ -33,6 +35,7 @@ MODES = {  # a mode's options of torch_step.py and of moda train
 MODA_SAYS = {mode: options[1][1] for mode, options in MODES.items()}
 STEPS = {"lenet5": (300, 50)}  # (steps, of them warm-up) where --steps does not say
 STEPS_ELSE = (10, 3)
+CONFIDENCE = 0.95  # MODA_TIMING_CONFIDENCE of bench/timing.h
 IMAGE_BATCHES = 8  # of made-up images in memory, both programs
 
 
@@ -120,6 +123,25 @@ def run_moda(a, network, method, mode, steps):
             "peak_mib": peak, "wall": wall, "threads": a.threads}
 
 
+def median_rank(n, confidence):
+    """bench/median.h: the largest k whose interval, from the k-th smallest to the k-th largest of n
+    samples, holds the median with at least this probability, 1 - 2 P(Bin(n, 1/2) < k); at least 1."""
+    rank, below = 1, 1  # of 2**n outcomes, those with less than rank samples below the median
+    while 2 * (rank + 1) <= n + 1:
+        below += math.comb(n, rank)
+        if 1 - 2 * below / 2 ** n < confidence:
+            break
+        rank += 1
+    return rank
+
+
+def summary(times):
+    """Median and spread."""
+    times = sorted(times)
+    k = median_rank(len(times), CONFIDENCE)
+    return statistics.median(times), [times[k - 1], times[-k]]
+
+
 def measure(a, network):
     """The rows of one network, with everything that was measured for them. All of them take turns,
     so that any two can be compared."""
@@ -137,8 +159,8 @@ def measure(a, network):
     for row in rows:
         for program, results in row["runs"].items():
             times = [s * 1e3 for r in results for s in r["seconds"][warmup:]]
-            low, middle, high = statistics.quantiles(times, n=4, method="inclusive")
-            row[program] = {"ms": middle, "ms_quartiles": [low, high],
+            middle, spread = summary(times)
+            row[program] = {"ms": middle, "ms_spread": spread,
                             "peak_mib": max(r["peak_mib"] for r in results)}
         row["ratio"] = row["torch"]["ms"] / row["moda"]["ms"]
     return rows
@@ -156,11 +178,11 @@ def aligned(heads, words, lines):
 def table(rows):
     lines = []
     for r in rows:
-        ms = ["{:.1f} ({:.1f}-{:.1f})".format(r[p]["ms"], *r[p]["ms_quartiles"])
+        ms = ["{:.1f} ({:.1f}-{:.1f})".format(r[p]["ms"], *r[p]["ms_spread"])
               for p in ("torch", "moda")]
         lines.append([r["network"], r["method"], r["mode"], *ms, f"{r['ratio']:.2f}",
                       f"{r['torch']['peak_mib']:.0f}", f"{r['moda']['peak_mib']:.0f}"])
-    return aligned(["network", "method", "mode", "torch ms (quartiles)", "moda ms (quartiles)",
+    return aligned(["network", "method", "mode", "torch ms (spread)", "moda ms (spread)",
                     "ratio", "torch peak MiB", "moda peak MiB"], 3, lines)
 
 
