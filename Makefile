@@ -90,7 +90,7 @@ CIFAR_STUDIES := study-vgg16 study-resnet18 study-mobilenet
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests test test-numa fuzz faults demo study-lenet5 $(CIFAR_STUDIES) bench-peers docs check-docs format check-format install uninstall deps clean help FORCE
+.PHONY: all tests test test-numa fuzz faults demo study-lenet5 $(CIFAR_STUDIES) bench-peers docs docs-blocks check-docs format check-format install uninstall deps clean help FORCE
 
 all: $(MODA) $B/libmoda.a $B/libmoda.so
 
@@ -179,6 +179,10 @@ bench-peers: $(MODA)
 
 docs: $(MODA)
 	@docs/commands.sh $(MODA) >docs/commands.md.new && mv docs/commands.md.new docs/commands.md
+# Measures for some ten minutes.
+docs-blocks: $(MODA)
+	@docs/blocks.py --moda $(MODA) --folder $B/docs docs/benchmarks.md docs/scaling.md docs/tuning.md docs/numa.md
+	@for p in speedup roofline; do cp $B/docs/plots/$$p.svg docs/plots/scaling-$$p.svg || exit 1; done
 check-docs: $(MODA)
 	@docs/commands.sh $(MODA) | diff docs/commands.md - || { echo 'docs/commands.md is old: make docs'; exit 1; }
 
@@ -233,6 +237,7 @@ help:
     '  make install        to PREFIX ($(PREFIX)), below DESTDIR; make uninstall takes it back' \
 	    '  make format         clang-format; make check-format only looks' \
 	    '  make docs           docs/commands.md from --help; make check-docs only looks' \
+	    '  make docs-blocks    runs the commands that docs/*.md show, and puts what they print there' \
     '  make deps           install everything that any target needs' \
 	    '  make clean' \
 	    'variables' \

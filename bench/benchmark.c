@@ -76,7 +76,7 @@ moda_status moda_benchmark_run(const moda_command *self, const moda_benchmark *b
     MODA_TRY(parse(self, b, argc, argv, &c, &help));
     if (help) goto out;
     if (b->check) MODA_TRY(b->check(b->state, &c.common));
-    if (!b->turns) MODA_TRY(moda_threads_start(&c.common, &threads));
+    if (!b->session->elsewhere) MODA_TRY(moda_threads_start(&c.common, &threads));
     if (b->open) MODA_TRY(b->open(b->state, c.operands, c.count));
     MODA_TRY(b->measure(b->state));
     const moda_results results = b->results(b->state);

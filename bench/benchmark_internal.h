@@ -4,7 +4,6 @@
 
 #include "base/options.h"
 #include "bench/results.h"
-#include <stdbool.h>
 #include <stddef.h>
 
 /* What one brings along; all functions are given `state`. */
@@ -12,9 +11,10 @@ typedef struct moda_benchmark {
     void *state;
     const moda_option *options; /* its own, beside --seconds, ..., --csv and the common ones */
     size_t least, most;         /* operands */
-    moda_session *session;      /* its values are the options' defaults */
-    bool turns; /* processes of their own measure: this one starts no threads, binds none */
-    moda_sizes *threads; /* of turns: --threads takes a list, which is this; NULL: a number */
+    moda_session
+        *session;        /* its values are the options' defaults; measured elsewhere: no threads are
+                            * started here, none bound, */
+    moda_sizes *threads; /* and --threads takes a list, which is this; NULL: a number */
     /* Of what is wrong before anything is opened; may be NULL. */
     moda_status (*check)(void *state, const moda_common_options *common);
     moda_status (*open)(void *state, char *const *operands, size_t count); /* may be NULL */
@@ -26,7 +26,7 @@ typedef struct moda_benchmark {
 MODA_MUST_USE moda_status moda_benchmark_run(const moda_command *self, const moda_benchmark *b,
                                              int argc, char **argv);
 
-/* What every command takes, but --threads as a list, 0 in none of its places. */
+/* What every command takes, with --threads as a list. */
 void moda_benchmark_common_table(moda_common_options *common, moda_sizes *threads,
                                  moda_option table[MODA_COMMON_OPTION_COUNT]);
 

@@ -20,19 +20,23 @@ static void pass_on(int number)
     if (child > 0) kill((pid_t)child, SIGTERM);
 }
 
+static struct sigaction before[SIGNALS];
+
 /* A signal that is ignored, as nohup does, stays so. */
-static void listen(struct sigaction *before)
+void moda_child_begin(void)
 {
     struct sigaction action = {.sa_handler = pass_on}; /* no SA_RESTART: waitpid() shall return */
+    last_caught = 0;
     for (size_t i = 0; i < SIGNALS; i++) {
         sigaction(passed_on[i], NULL, &before[i]);
         if (before[i].sa_handler != SIG_IGN) sigaction(passed_on[i], &action, NULL);
     }
 }
 
-static void stop_listening(const struct sigaction *before)
+int moda_child_end(void)
 {
     for (size_t i = 0; i < SIGNALS; i++) sigaction(passed_on[i], &before[i], NULL);
+    return last_caught;
 }
 
 /* In the child, between fork and exec: calls that are safe there only. */
@@ -51,35 +55,28 @@ _Noreturn static void become(const char *program, char *const *argv, const char 
     (void)!write(2, program, strlen(program));
     (void)!write(2, ": ", 2);
     (void)!write(2, why, sizeof why - 1);
-    _exit(127);
+    _exit(MODA_CHILD_NOT_STARTED);
 }
 
-moda_status moda_child_run(const char *program, char *const *argv, const char *said, int *how,
-                           int *caught)
+moda_status moda_child_run(const char *program, char *const *argv, const char *said, int *how)
 {
     moda_status st = MODA_OK;
-    struct sigaction before[SIGNALS];
     sigset_t all, mask;
     const pid_t parent = getpid();
     fflush(NULL);
-    last_caught = 0;
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &mask); /* until both sides know each other */
-    listen(before);
-    const pid_t pid = fork();
-    if (pid == 0) {
-        stop_listening(before);
-        become(program, argv, said, parent, &mask);
-    }
+    sigprocmask(SIG_SETMASK, &all, &mask);       /* until both sides know each other */
+    const pid_t pid = last_caught ? -1 : fork(); /* exec gives the child the usual handlers */
+    if (pid == 0) become(program, argv, said, parent, &mask);
     const int trouble = errno;
     child = pid;
     sigprocmask(SIG_SETMASK, &mask, NULL);
+    MODA_CHECK(!last_caught || pid > 0, MODA_ERR_INTERNAL, "stopped by a signal");
     MODA_CHECK(pid > 0, MODA_ERR_IO, "%s: cannot be started: %s", program, strerror(trouble));
     while (waitpid(pid, how, 0) < 0)
         MODA_CHECK(errno == EINTR, MODA_ERR_IO, "waiting for %s: %s", program, strerror(errno));
+    MODA_CHECK(!last_caught, MODA_ERR_INTERNAL, "stopped by a signal");
 out:
     child = 0;
-    stop_listening(before);
-    *caught = last_caught;
     return st;
 }

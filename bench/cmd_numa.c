@@ -37,10 +37,11 @@ static moda_results results(const void *state)
 
 static moda_status run(const moda_command *self, int argc, char **argv)
 {
-    settings s = {.method = 1,
-                  .bench = {.program = "/proc/self/exe",
-                            .batch = 128,
-                            .session = {.seconds = 30, .rounds = 5, .spread = 1}}};
+    settings s = {
+        .method = 1,
+        .bench = {.program = "/proc/self/exe",
+                  .batch = 128,
+                  .session = {.seconds = 30, .rounds = 5, .spread = 1, .elsewhere = true}}};
     moda_numa_bench *b = &s.bench;
     const moda_option options[] = {
         {MODA_OPTION_TEXT, "model", "NAME|FILE.net",
@@ -56,7 +57,6 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     const moda_benchmark benchmark = {.state = &s,
                                       .options = options,
                                       .session = &b->session,
-                                      .turns = true,
                                       .check = check,
                                       .measure = measure,
                                       .results = results};

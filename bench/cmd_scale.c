@@ -285,7 +285,8 @@ static moda_status run(const moda_command *self, int argc, char **argv)
                             .batch = 128,
                             .batch_per_thread = 64,
                             .steps = 12,
-                            .rounds = 6}};
+                            .rounds = 6,
+                            .session = {.elsewhere = true}}};
     MODA_TRY(parse(self, argc, argv, &s, &help));
     if (help) goto out;
     MODA_TRY(check(&s));

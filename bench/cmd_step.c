@@ -97,10 +97,11 @@ static moda_results results(const void *state)
 
 static moda_status run(const moda_command *self, int argc, char **argv)
 {
-    settings s = {.methods = "moda",
-                  .precisions = "f32",
-                  .bench = {.program = "/proc/self/exe",
-                            .session = {.seconds = 10, .rounds = 5, .spread = 1}}};
+    settings s = {
+        .methods = "moda",
+        .precisions = "f32",
+        .bench = {.program = "/proc/self/exe",
+                  .session = {.seconds = 10, .rounds = 5, .spread = 1, .elsewhere = true}}};
     const moda_option options[] = {
         {MODA_OPTION_TEXT, "model", "LIST",
          "networks, NAME or FILE.net (3x32x32 inputs, 10 classes where they leave them open)",
@@ -117,7 +118,6 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     const moda_benchmark benchmark = {.state = &s,
                                       .options = options,
                                       .session = &s.bench.session,
-                                      .turns = true,
                                       .threads = &s.threads,
                                       .check = check,
                                       .open = open,

@@ -47,6 +47,9 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
     if (*help) goto out;
     if (s->common.quiet) moda_log_set_level(MODA_LOG_WARNING);
     MODA_CHECK(b->model, MODA_ERR_ARG, "--model is missing: name a network, as in --model vgg16");
+    MODA_CHECK(!s->tuning || s->precision == MODA_PRECISION_AUTO, MODA_ERR_ARG,
+               "--tuning means nothing to --precision %s: only auto is tuned",
+               moda_bench_precisions[s->precision]);
     b->modular = s->method != 0, b->seed = s->common.seed;
     b->precision = (moda_precision)s->precision;
 out:

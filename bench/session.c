@@ -94,7 +94,7 @@ moda_status moda_session_json(const moda_session *s, json_t *object)
     moda_status st = MODA_OK;
     moda_machine machine;
     json_t *described = NULL, *calibration = NULL, *measuring = json_null();
-    json_t *team = moda_team_json(moda_team_current());
+    json_t *team = s->elsewhere ? json_null() : moda_team_json(moda_team_current());
     moda_machine_describe(&machine);
     MODA_TRY(moda_machine_json(&machine, &described));
     MODA_TRY(moda_calibration_json(&s->calibration, &calibration));

@@ -13,12 +13,14 @@
 #include "base/status.h"
 #include "bench/calibration.h"
 #include "bench/timing.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct moda_session {
     double seconds; /* for a row at the most, all rounds together */
     size_t rounds;  /* 0: the benchmark times in its own way, and only calibrates */
     double spread;  /* in per cent: enough when a median is known so well; 0: the whole time */
+    bool elsewhere; /* other processes measure: the threads of this one say nothing about them */
     moda_calibration calibration; /* after the run */
     char help[3][96];             /* of the options, with their defaults */
 } moda_session;
@@ -52,7 +54,7 @@ MODA_MUST_USE moda_status moda_session_run(moda_session *session, const moda_ses
  * it drifted; a warning, which stays with the figures, if so much that they do not compare. */
 void moda_session_print_machine(void);
 void moda_session_print_drift(const moda_session *session);
-/* "machine", "thread_map", "measuring" and "calibration" go into a benchmark's object. Fails: MODA_ERR_NOMEM. */
+/* "machine", "thread_map" (null if measured elsewhere), "measuring" and "calibration" go into a benchmark's object. Fails: MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_session_json(const moda_session *session, json_t *object);
 void moda_session_free(moda_session *session); /* zeroed struct is fine; keeps the options */
 

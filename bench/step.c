@@ -13,7 +13,7 @@
 enum {
     WARM_STEPS = 2,    /* clocks, caches, and the pages that only a step touches */
     MOST_BATCHES = 16, /* of different images, which is enough to come from memory */
-    LIMIT_RUNS = 6     /* of each limit where a profile shows it: some are undisturbed */
+    LIMIT_RUNS = 3     /* of each limit where a profile shows it: some are undisturbed */
 };
 
 static size_t batches(const moda_step_bench *b)

@@ -1,6 +1,5 @@
 #include "bench/step_rows.h"
 #include "bench/turn_internal.h"
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -36,7 +35,8 @@ static moda_status take(moda_step_row *r, const json_t *figures)
         (moda_workload){moda_turn_number(figures, "flops"), moda_turn_number(figures, "bytes"),
                         json_is_true(json_object_get(figures, "work_in_bf16"))};
     r->memory = (size_t)moda_turn_number(figures, "memory_bytes");
-    r->resident = (size_t)fmax((double)r->resident, moda_turn_number(figures, "resident_bytes"));
+    r->resident =
+        (size_t)moda_turn_number(figures, "resident_bytes"); /* tuning was another turn's */
     moda_turn_team(figures, &r->threads, NULL, NULL);
     if (!r->tuning) r->tuning = json_incref(json_object_get(figures, "tuning"));
 out:

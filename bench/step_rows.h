@@ -22,7 +22,7 @@ typedef struct moda_step_row {
     moda_workload work; /* of a step; after the run, as all that follows */
     moda_limits limits; /* of the machine with these threads */
     size_t memory;      /* bytes of weights, gradients, momentum and maps */
-    size_t resident;    /* bytes of the whole process, at the most */
+    size_t resident;    /* bytes of the whole process at the most, in the last turn */
     moda_timings timings;
     moda_timing_summary time;
     json_t *tuning; /* precision auto: the choices */

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096, MOST_WORDS = 40, NUMBER = 24, NUMBERS = 4, NOT_STARTED = 127 };
+enum { PATH_BYTES = 4096, MOST_WORDS = 40, NUMBER = 24, NUMBERS = 4 };
 
 /* Files of a turn, in a folder of its own. */
 typedef struct turn {
@@ -116,7 +116,7 @@ static moda_status judge(const turn *t, int how)
     take_lines(t, code != 0, said, sizeof said);
     MODA_CHECK(!WIFSIGNALED(how), MODA_ERR_INTERNAL, "moda bench turn: %s",
                strsignal(WTERMSIG(how)));
-    MODA_CHECK(code != NOT_STARTED, MODA_ERR_IO, "%s", said);
+    MODA_CHECK(code != MODA_CHILD_NOT_STARTED, MODA_ERR_IO, "%s", said);
     MODA_CHECK(code == 0, code == 2 ? MODA_ERR_ARG : MODA_ERR_INTERNAL, "%s", said);
 out:
     return st;
@@ -127,16 +127,17 @@ moda_status moda_turn(const moda_turn_call *call, json_t **figures)
     moda_status st = MODA_OK;
     turn t = {.folder = ""};
     words w;
-    int how = 0, caught = 0;
+    int how = 0;
+    moda_child_begin();
     MODA_TRY(make_folder(&t));
     if (call->tuning) MODA_TRY(moda_json_write(t.tuning, call->tuning));
     make_words(call, &t, &w);
-    MODA_TRY(moda_child_run(call->program, (char *const *)w.word, t.said, &how, &caught));
-    MODA_CHECK(!caught, MODA_ERR_INTERNAL, "stopped by a signal");
+    MODA_TRY(moda_child_run(call->program, (char *const *)w.word, t.said, &how));
     MODA_TRY(judge(&t, how));
     MODA_TRY(moda_json_read(t.figures, figures));
 out:
     remove_folder(&t);
+    const int caught = moda_child_end();
     if (caught) raise(caught);
     return st;
 }

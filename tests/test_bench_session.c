@@ -65,7 +65,8 @@ Test(bench_session, the_comparison_with_peers_has_the_same_ranks)
 {
     static const char call[] =
         "cd '" MODA_TEST_DATA "/../bench/peers' && PYTHONDONTWRITEBYTECODE=1 python3 -c '"
-        "import compare\nfor n in range(1, 401): print(compare.median_rank(n, compare.CONFIDENCE))'";
+        "import compare\nfor n in range(1, 401): print(compare.median_rank(n, "
+        "compare.CONFIDENCE))'";
     if (system("python3 --version >/dev/null 2>&1") != 0) cr_skip("python3 needed");
     FILE *ranks = popen(call, "r");
     cr_assert(ne(ptr, ranks, NULL));

@@ -152,6 +152,8 @@ Test(bench_step, every_combination_is_a_row)
 
 Test(bench_step, wrong_calls_say_what_to_do)
 {
+    program_must_fail(2, "unknown benchmark 'steps'", "bench steps");
+    program_must_fail(2, "no benchmark given", "bench");
     program_must_fail(2, "--model is missing", "bench step");
     program_must_fail(2, "'nosuch'", "bench step --model lenet5,nosuch");
     program_must_fail(2, "must be of standard, moda", "bench step --model lenet5 --method magic");

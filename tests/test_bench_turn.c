@@ -193,9 +193,9 @@ static void command_ends_its_turn(const char *arguments)
 
 Test(bench_turn, every_command_ends_its_turn)
 {
-    command_ends_its_turn("bench step --model vgg16 --batch-size 16 --seconds 1000 --rounds 2");
-    command_ends_its_turn("bench numa --model vgg16 --batch-size 16 --seconds 1000 --rounds 2");
-    command_ends_its_turn("scale --model vgg16 --batch-size 16 --steps 500 --threads 1");
+    command_ends_its_turn("bench step --model lenet5 --batch-size 16 --seconds 1000 --rounds 2");
+    command_ends_its_turn("bench numa --model lenet5 --batch-size 16 --seconds 1000 --rounds 2");
+    command_ends_its_turn("scale --model lenet5 --batch-size 16 --steps 5000 --threads 1");
 }
 
 /* ---- the program ---- */
@@ -217,9 +217,9 @@ Test(bench_turn, steps_are_counted)
     cr_assert(eq(ptr, json_object_get(json, "profile"), NULL));
     json_decref(json);
     /* More steps than different images. */
-    program_must("bench turn " TINY "--batch-size 4 --method standard --steps 40 --json s.json");
+    program_must("bench turn " TINY "--batch-size 4 --method standard --steps 20 --json s.json");
     json = program_json("s.json");
-    cr_assert(eq(sz, json_array_size(json_object_get(json, "seconds")), 40));
+    cr_assert(eq(sz, json_array_size(json_object_get(json, "seconds")), 20));
     json_decref(json);
 }
 
@@ -282,6 +282,7 @@ Test(bench_turn, wrong_calls_say_what_to_do)
 {
     program_must_fail(2, "--model is missing", "bench turn");
     program_must_fail(2, "'nosuch'", "bench turn --model nosuch --quiet");
+    program_must_fail(2, "only auto is tuned", "bench turn " TINY "--tuning t.json");
     program_must_fail(2, "--steps", "bench turn " TINY "--batch-size 4 --steps 1");
     test_write("flat.net", "[net]\ninput=3 8 16\n[linear]\nname=a\noutputs=classes\n");
     program_must_fail(2, "square", "bench turn --model flat.net --quiet");
