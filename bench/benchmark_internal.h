@@ -1,4 +1,5 @@
-/* bench/benchmark_internal.h - what the commands of moda bench do alike: options, threads, measuring, results. */
+/* bench/benchmark_internal.h - what the commands of moda bench do alike: options, threads,
+ * measuring, results. */
 #ifndef MODA_BENCH_BENCHMARK_INTERNAL_H
 #define MODA_BENCH_BENCHMARK_INTERNAL_H
 
@@ -11,10 +12,10 @@ typedef struct moda_benchmark {
     void *state;
     const moda_option *options; /* its own, beside --seconds, ..., --csv and the common ones */
     size_t least, most;         /* operands */
-    moda_session
-        *session;        /* its values are the options' defaults; measured elsewhere: no threads are
-                            * started here, none bound, */
-    moda_sizes *threads; /* and --threads takes a list, which is this; NULL: a number */
+    /* Its values are the options' defaults. Where it is measured elsewhere no threads are started
+     * or bound here. */
+    moda_session *session;
+    moda_sizes *threads; /* then: --threads takes a list, which is this; NULL: a number */
     /* Of what is wrong before anything is opened; may be NULL. */
     moda_status (*check)(void *state, const moda_common_options *common);
     moda_status (*open)(void *state, char *const *operands, size_t count); /* may be NULL */

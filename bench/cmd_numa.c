@@ -1,4 +1,5 @@
-/* bench/cmd_numa.c - moda bench numa: a training step under several policies of threads and memory. */
+/* bench/cmd_numa.c - moda bench numa: a training step under several policies of threads and
+ * memory. */
 #include "bench/bench_internal.h"
 #include "bench/benchmark_internal.h"
 #include "bench/numa.h"

@@ -1,5 +1,5 @@
-/* bench/cmd_turn.c - moda bench turn: the training steps of one process, which moda bench step, bench numa and
- * moda scale start again and again (bench/turn_internal.h). */
+/* bench/cmd_turn.c - moda bench turn: the training steps of one process, which moda bench step,
+ * bench numa and moda scale start again and again (bench/turn_internal.h). */
 #include "base/log.h"
 #include "bench/bench_internal.h"
 #include "bench/step.h"

@@ -1,8 +1,9 @@
 /* bench/numa.h - does it pay to bind threads and to place memory?
  *
- * A training step (bench/step.h) is timed under several policies, as bench/session.h has it. Each turn of a policy is a
- * process of its own, `moda bench turn` with the policy's --bind and --placement: threads stay where they were
- * once bound, and pages where they were once touched. docs/numa.md. */
+ * A training step (bench/step.h) is timed under several policies, as bench/session.h has it.
+ * Each turn of a policy is a process of its own, `moda bench turn` with the policy's --bind and
+ * --placement: threads stay where they were once bound, and pages where they were once touched.
+ * docs/numa.md. */
 #ifndef MODA_BENCH_NUMA_H
 #define MODA_BENCH_NUMA_H
 
@@ -43,8 +44,8 @@ typedef struct moda_numa_bench {
     char why[128]; /* some turn did not count its fetches; "": all did */
 } moda_numa_bench;
 
-/* Measures: with threads on one node "off" and "sliced", else all policies. Fails: as moda bench turn
- * does, MODA_ERR_IO (no process, no temporary file). Shows progress. */
+/* Measures: with threads on one node "off" and "sliced", else all policies. Fails: as moda bench
+ * turn does, MODA_ERR_IO (no process, no temporary file). Shows progress. */
 MODA_MUST_USE moda_status moda_numa_bench_run(moda_numa_bench *bench);
 void moda_numa_bench_free(moda_numa_bench *bench); /* zeroed struct is fine */
 

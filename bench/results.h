@@ -1,7 +1,9 @@
-/* bench/results.h - the figures of a benchmark as tables, JSON and CSV: the frame that all have in common.
+/* bench/results.h - the figures of a benchmark as tables, JSON and CSV: the frame that all have in
+ * common.
  *
- * On the screen: the machine in one line, its limits, the benchmark's own tables, how the machine drifted. In the
- * JSON: what the benchmark says once, its rows, limits and session. In the CSV: a row for each. */
+ * On the screen: the machine in one line, its limits, the benchmark's own tables, how the
+ * machine drifted. In the JSON: what the benchmark says once, its rows, limits and session. In
+ * the CSV: a row for each. */
 #ifndef MODA_BENCH_RESULTS_H
 #define MODA_BENCH_RESULTS_H
 

@@ -109,8 +109,9 @@ static place place_of(const moda_scale_bench *b, size_t i)
     return (place){&b->curves[c], &b->curves[c].points[i]};
 }
 
-/* Choices of one network are the same for all its curves and points: else a speedup would be partly that of
- * other algorithms. They are those of the most threads, which are what most people run with. */
+/* Choices of one network are the same for all its curves and points: else a speedup would be
+ * partly that of other algorithms. They are those of the most threads, which are what most
+ * people run with. */
 static moda_status tune(moda_scale_bench *b)
 {
     moda_status st = MODA_OK;

@@ -1,12 +1,13 @@
 /* bench/scale.h - how much faster training gets with more threads.
  *
- * A curve is one network, method, precision and way of adding threads; its points are numbers of threads. Each
- * turn of a point is a process of its own, `moda bench turn --profile`: threads are bound when a process starts
- * (numa/team.h). Points of all curves take turns in rounds, and each round begins with another one, so that
- * a machine that gets slower or faster in between hits all of them alike. docs/scaling.md.
+ * A curve is one network, method, precision and way of adding threads; its points are numbers of
+ * threads. Each turn of a point is a process of its own, `moda bench turn --profile`: threads are
+ * bound when a process starts (numa/team.h). Points of all curves take turns in rounds, and each
+ * round begins with another one, so that a machine that gets slower or faster in between hits all
+ * of them alike. docs/scaling.md.
  *
- * Strong scaling: the batch stays, a step should take 1/n of the time. Weak scaling: the batch grows with
- * threads, a step should take the same time. */
+ * Strong scaling: the batch stays, a step should take 1/n of the time. Weak scaling: the batch
+ * grows with threads, a step should take the same time. */
 #ifndef MODA_BENCH_SCALE_H
 #define MODA_BENCH_SCALE_H
 
@@ -78,11 +79,12 @@ MODA_MUST_USE moda_status moda_scale_counts(const moda_topology *t, bool smt, mo
 MODA_MUST_USE moda_status moda_scale_check_counts(const moda_topology *t, bool smt,
                                                   moda_sizes *counts);
 
-/* One more curve, of which model, method, precision, weak and spread are taken. Fails: MODA_ERR_NOMEM. */
+/* One more curve, of which model, method, precision, weak and spread are taken. Fails:
+ * MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_scale_add(moda_scale_bench *bench, const moda_scale_curve *curve,
                                          const moda_sizes *counts);
-/* Measures, and fits the laws. Shows progress. Fails: as moda bench turn does, MODA_ERR_IO (no process, no
- * temporary file). */
+/* Measures, and fits the laws. Shows progress. Fails: as moda bench turn does, MODA_ERR_IO (no
+ * process, no temporary file). */
 MODA_MUST_USE moda_status moda_scale_run(moda_scale_bench *bench);
 void moda_scale_free(moda_scale_bench *bench); /* zeroed struct is fine */
 

@@ -14,7 +14,8 @@ size_t moda_scale_room(const moda_topology *t, bool smt);
 MODA_MUST_USE moda_status moda_scale_turn(const moda_scale_bench *bench,
                                           const moda_scale_curve *curve, moda_scale_point *point);
 
-/* Measures the choices of precision auto, with the curve's last point's threads and the batch of strong scaling. */
+/* Measures the choices of precision auto, with the curve's last point's threads and the batch of
+ * strong scaling. */
 MODA_MUST_USE moda_status moda_scale_tune(const moda_scale_bench *bench, moda_scale_curve *curve);
 
 /* The picture of a curve's last point, roofline or roofline-INDEX+1. As moda_plot_end(). */

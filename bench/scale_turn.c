@@ -1,4 +1,5 @@
-/* bench/scale_turn.c - one process of moda bench turn --profile, and what a point takes from its figures. */
+/* bench/scale_turn.c - one process of moda bench turn --profile, and what a point takes from its
+ * figures. */
 #include "bench/scale_internal.h"
 #include "bench/turn_internal.h"
 #include <math.h>

@@ -54,7 +54,8 @@ MODA_MUST_USE moda_status moda_session_run(moda_session *session, const moda_ses
  * it drifted; a warning, which stays with the figures, if so much that they do not compare. */
 void moda_session_print_machine(void);
 void moda_session_print_drift(const moda_session *session);
-/* "machine", "thread_map" (null if measured elsewhere), "measuring" and "calibration" go into a benchmark's object. Fails: MODA_ERR_NOMEM. */
+/* "machine", "thread_map" (null if measured elsewhere), "measuring" and "calibration" go into a
+ * benchmark's object. Fails: MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_session_json(const moda_session *session, json_t *object);
 void moda_session_free(moda_session *session); /* zeroed struct is fine; keeps the options */
 

@@ -185,15 +185,24 @@ out:
     return st;
 }
 
+/* NULL when out of memory, as those that follow. */
+static json_t *seconds_json(const moda_timings *t)
+{
+    json_t *seconds = json_array();
+    for (size_t i = 0; i < t->n; i++)
+        if (json_array_append_new(seconds, moda_json_number(t->seconds[i])) != 0) {
+            json_decref(seconds);
+            return NULL;
+        }
+    return seconds;
+}
+
 /* What a step is, and how long it took. */
 static json_t *times_json(const moda_step_bench *b)
 {
     static const char *const words[] = {"f32", "bf16", "auto"};
     char cpu[128], placed[24];
     const moda_placement placement = moda_placement_current();
-    json_t *seconds = json_array();
-    for (size_t i = 0; i < b->timings.n; i++)
-        json_array_append_new(seconds, moda_json_number(b->timings.seconds[i]));
     return json_pack(
         "{s:o s:o s:s s:o s:I s:s s:s s:o s:o s:o s:o s:o}", "cpu",
         moda_json_text(moda_cpu_name(cpu, sizeof cpu)), "team", moda_team_json(moda_team_current()),
@@ -201,7 +210,7 @@ static json_t *times_json(const moda_step_bench *b)
         "batch_size", (json_int_t)b->batch, "method", b->modular ? "moda" : "standard", "precision",
         words[b->precision], "median_seconds", moda_json_number(b->time.median), "low_seconds",
         moda_json_number(b->time.low), "high_seconds", moda_json_number(b->time.high),
-        "best_seconds", moda_json_number(b->time.best), "seconds", seconds);
+        "best_seconds", moda_json_number(b->time.best), "seconds", seconds_json(&b->timings));
 }
 
 static json_t *work_json(const moda_step_bench *b)
@@ -221,7 +230,10 @@ static json_t *tuning_json(const moda_tuning *tuning)
 {
     json_t *entries = json_array();
     for (size_t i = 0; i < tuning->count; i++)
-        json_array_append_new(entries, moda_tuning_entry_json(&tuning->entries[i]));
+        if (json_array_append_new(entries, moda_tuning_entry_json(&tuning->entries[i])) != 0) {
+            json_decref(entries);
+            return NULL;
+        }
     return entries;
 }
 

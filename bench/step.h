@@ -1,9 +1,10 @@
-/* bench/step.h - how long training steps take in this process, and from where the processor fetched what they needed.
+/* bench/step.h - how long training steps take in this process, and from where the processor fetched
+ * what they needed.
  *
- * Whole steps of training as moda train does them, from the batch to the new weights, on made-up images:
- * time does not depend on them. Algorithms by rule in f32 and bf16, so that two runs do the same; precision auto
- * measures them first, or is told (engine/tuning.h). This is a turn of moda bench step (bench/step_rows.h), bench numa
- * and moda scale. */
+ * Whole steps of training as moda train does them, from the batch to the new weights, on made-up
+ * images: time does not depend on them. Algorithms by rule in f32 and bf16, so that two runs do
+ * the same; precision auto measures them first, or is told (engine/tuning.h). This is a turn of
+ * moda bench step (bench/step_rows.h), bench numa and moda scale. */
 #ifndef MODA_BENCH_STEP_H
 #define MODA_BENCH_STEP_H
 

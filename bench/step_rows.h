@@ -1,9 +1,11 @@
-/* bench/step_rows.h - how long a training step takes: networks, methods, precisions, batches and threads.
+/* bench/step_rows.h - how long a training step takes: networks, methods, precisions, batches and
+ * threads.
  *
- * A row is one combination. Rows are measured as bench/session.h has it; each turn of a row is a process of its own, `moda
- * bench turn` (bench/step.h): threads are bound when a process starts, and a row's memory is its own. In f32 and bf16
- * algorithms are chosen by rule; with precision auto a row's first turn measures algorithms and types, and later turns
- * keep them. Each row is held against the limits of the machine with its threads. docs/benchmarks.md. */
+ * A row is one combination. Rows are measured as bench/session.h has it; each turn of a row is a
+ * process of its own, `moda bench turn` (bench/step.h): threads are bound when a process starts,
+ * and a row's memory is its own. In f32 and bf16 algorithms are chosen by rule; with precision
+ * auto a row's first turn measures algorithms and types, and later turns keep them. Each row is
+ * held against the limits of the machine with its threads. docs/benchmarks.md. */
 #ifndef MODA_BENCH_STEP_ROWS_H
 #define MODA_BENCH_STEP_ROWS_H
 
@@ -38,9 +40,11 @@ typedef struct moda_step_rows {
     size_t count;
 } moda_step_rows;
 
-/* One more, of which model, method, precision, batch and threads are taken. Fails: MODA_ERR_NOMEM. */
+/* One more, of which model, method, precision, batch and threads are taken. Fails:
+ * MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_step_rows_add(moda_step_rows *bench, const moda_step_row *row);
-/* Measures. Shows progress. Fails: as moda bench turn does, MODA_ERR_IO (no process, no temporary file). */
+/* Measures. Shows progress. Fails: as moda bench turn does, MODA_ERR_IO (no process, no
+ * temporary file). */
 MODA_MUST_USE moda_status moda_step_rows_run(moda_step_rows *bench);
 void moda_step_rows_free(moda_step_rows *bench); /* zeroed struct is fine */
 

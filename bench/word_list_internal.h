@@ -1,4 +1,5 @@
-/* bench/word_list_internal.h - a list of words on the command line, as in --method standard,moda. */
+/* bench/word_list_internal.h - a list of words on the command line, as in --method
+ * standard,moda. */
 #ifndef MODA_BENCH_WORD_LIST_INTERNAL_H
 #define MODA_BENCH_WORD_LIST_INTERNAL_H
 
@@ -14,8 +15,8 @@ typedef struct moda_word_list {
     size_t n;
 } moda_word_list;
 
-/* allowed: closed by NULL; NULL: any. Fails: MODA_ERR_ARG (an empty word, one twice, too many, one that is not
- * allowed), MODA_ERR_NOMEM. */
+/* allowed: closed by NULL; NULL: any. Fails: MODA_ERR_ARG (an empty word, one twice, too many,
+ * one that is not allowed), MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_word_list_split(const char *option, const char *text,
                                                const char *const *allowed, moda_word_list *words);
 bool moda_word_list_has(const moda_word_list *words, const char *word);

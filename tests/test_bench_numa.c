@@ -1,6 +1,6 @@
-/* tests/test_bench_numa.c - moda bench numa: which turns there are, what becomes of what they say, and that
- * tables and JSON tell the same. A script stands for the program where two nodes are wanted; times
- * themselves are the machine's. */
+/* tests/test_bench_numa.c - moda bench numa: which turns there are, what becomes of what they
+ * say, and that tables and JSON tell the same. A script stands for the program where two nodes
+ * are wanted; times themselves are the machine's. */
 #include "bench/numa.h"
 #include "tests/capture.h"
 #include "tests/program.h"

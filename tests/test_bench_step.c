@@ -1,5 +1,5 @@
-/* tests/test_bench_step.c - moda bench step: every combination is a row, rows take turns, and what turns say
- * becomes figures. A script stands for the program where times have to be known. */
+/* tests/test_bench_step.c - moda bench step: every combination is a row, rows take turns, and
+ * what turns say becomes figures. A script stands for the program where times have to be known. */
 #include "bench/step_rows.h"
 #include "tests/capture.h"
 #include "tests/program.h"
@@ -12,8 +12,9 @@
 
 TestSuite(bench_step, .fini = test_folder_remove, .timeout = 200);
 
-/* A program that notes its arguments in `calls`. A step takes batch/threads/100 seconds, and is 1e9*batch operations on
- * 1e6*batch bytes; the machine does 1e11 operations and 1e10 bytes a second with each thread, bf16 twice as many. */
+/* A program that notes its arguments in `calls`. A step takes batch/threads/100 seconds, and is
+ * 1e9*batch operations on 1e6*batch bytes; the machine does 1e11 operations and 1e10 bytes a
+ * second with each thread, bf16 twice as many. */
 static const char *script(void)
 {
     char text[2048];
@@ -77,7 +78,8 @@ Test(bench_step, rows_take_turns)
     moda_step_rows_free(&b);
 }
 
-/* By hand: 16 images in 0.04 s with four threads are 16e9 operations in 0.04 s, of which the machine needs 0.04. */
+/* By hand: 16 images in 0.04 s with four threads are 16e9 operations in 0.04 s, of which the
+ * machine needs 0.04. */
 Test(bench_step, known_figures)
 {
     moda_step_rows b = measured();

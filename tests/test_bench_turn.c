@@ -1,5 +1,5 @@
-/* tests/test_bench_turn.c - moda bench turn, and what those who start it make of how it ends: its words, and the
- * signals that one of the two gets. */
+/* tests/test_bench_turn.c - moda bench turn, and what those who start it make of how it ends:
+ * its words, and the signals that one of the two gets. */
 #include "bench/step.h"
 #include "bench/turn_internal.h"
 #include "tests/capture.h"

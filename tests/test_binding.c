@@ -1,5 +1,5 @@
-/* tests/test_binding.c - numa/placement.h with a kernel of our own: what it is asked, and what is said when it
- * refuses or a node is full. */
+/* tests/test_binding.c - numa/placement.h with a kernel of our own: what it is asked, and what
+ * is said when it refuses or a node is full. */
 #include "base/file.h"
 #include "numa/memory.h"
 #include "numa/pages.h"

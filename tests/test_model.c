@@ -1,5 +1,5 @@
-/* tests/test_model.c - engine/model.h: model files round trip. What they must be like is in test_model_strict.c, start
- * values are in test_model_init.c. */
+/* tests/test_model.c - engine/model.h: model files round trip. What they must be like is in
+ * test_model_strict.c, start values are in test_model_init.c. */
 #include "tests/model_files.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,5 @@
-/* tests/test_pages.c - numa/pages.h and numa/placement.h with the real kernel: where pages really are. */
+/* tests/test_pages.c - numa/pages.h and numa/placement.h with the real kernel: where pages
+ * really are. */
 #include "numa/memory.h"
 #include "numa/pages.h"
 #include "numa/placement.h"
@@ -47,7 +48,8 @@ Test(pages, hwloc_binds_to_a_node_that_is_there)
     moda_memory_destroy(block, bytes);
 }
 
-/* ---- two real nodes, 0 and 1: in the virtual machine of make test-numa, or on such a server ---- */
+/* ---- two real nodes, 0 and 1: in the virtual machine of make test-numa, or on such a server
+ * ---- */
 
 static bool two_nodes_here(void)
 {

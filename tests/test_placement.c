@@ -1,5 +1,5 @@
-/* tests/test_placement.c - numa/placement.h: which node gets how many pages of what, and the words of
- * --placement. */
+/* tests/test_placement.c - numa/placement.h: which node gets how many pages of what, and the
+ * words of --placement. */
 #include "numa/memory.h"
 #include "numa/placement.h"
 #include "numa/placement_internal.h"
