@@ -5,10 +5,10 @@
 
 A command is an indented line `    $ moda ...` (with its continuation lines, if it ends in a
 backslash); what it prints follows, up to the next such line or the end of the indentation. Of
-`    $ cat FILE` what follows is FILE's content, which later commands find. Commands run one after the
-other in a folder of their own (--folder; else one that is removed again), which also holds
-`pictures`, 500 made-up PNG files. A page is written when all its commands have ended well. stderr
-is not shown. Measure on a quiet machine; text around the blocks stays as it is: read it again.
+`    $ cat FILE` what follows is FILE's content, which later commands find. Commands run one after
+the other in a folder of their own (--folder; else one that is removed again), which also holds
+`pictures`, 500 made-up PNG files. A page is written after each command that ended well. stderr is
+not shown. Measure on a quiet machine; text around the blocks stays as it is: read it again.
 """
 import argparse
 import os
@@ -27,7 +27,8 @@ def png(pixels, side):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(
             ">I", zlib.crc32(kind + data))
     rows = b"".join(b"\0" + pixels[y * 3 * side:(y + 1) * 3 * side] for y in range(side))
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
             + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
@@ -80,34 +81,38 @@ def run(head, folder, moda):
     return [("    " + line).rstrip() for line in done.stdout.decode().rstrip("\n").split("\n")]
 
 
-def remake(page, folder, moda):
+def write(page, parts):
+    with open(page + ".new", "w") as f:
+        f.writelines(line + "\n" for head, shown in parts for line in (head or []) + shown)
+    os.replace(page + ".new", page)
+
+
+def remake(page, folder, moda, only):
     with open(page) as f:
-        lines = f.read().rstrip("\n").split("\n")
-    made = []
-    for head, shown in pieces(lines):
+        parts = list(pieces(f.read().rstrip("\n").split("\n")))
+    for i, (head, shown) in enumerate(parts):
         if head and head[0].startswith("    $ cat "):
             with open(os.path.join(folder, head[0][10:]), "w") as f:
                 f.writelines(line[4:] + "\n" for line in shown)
-        elif head and head[0].startswith("    $ moda "):
-            shown = run(head, folder, moda)
-        made += (head or []) + shown
-    with open(page + ".new", "w") as f:
-        f.write("\n".join(made) + "\n")
-    os.replace(page + ".new", page)
+        elif head and head[0].startswith("    $ moda ") and only in head[0]:
+            if "folder:pictures" in head[0]:
+                make_pictures(os.path.join(folder, "pictures"))
+            parts[i] = head, run(head, folder, moda)
+            write(page, parts)
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     p.add_argument("--moda", default="build/moda", metavar="PROGRAM")
     p.add_argument("--folder", metavar="DIR", help="where commands run; stays")
+    p.add_argument("--only", default="", metavar="TEXT", help="commands that hold this text")
     p.add_argument("pages", nargs="+", metavar="PAGE")
     a = p.parse_args()
     with tempfile.TemporaryDirectory(prefix="moda-docs-") as temporary:
         folder = a.folder or temporary
         os.makedirs(folder, exist_ok=True)
-        make_pictures(os.path.join(folder, "pictures"))
         for page in a.pages:
-            remake(page, folder, a.moda)
+            remake(page, folder, a.moda, a.only)
 
 
 if __name__ == "__main__":
