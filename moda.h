@@ -45,6 +45,7 @@
 #include "engine/model_data.h"
 #include "engine/narrow_conv.h"
 #include "engine/net.h"
+#include "engine/net_masked.h"
 #include "engine/peak.h"
 #include "engine/places.h"
 #include "engine/plan.h"

@@ -106,7 +106,7 @@ static void print_layers(const description *d)
         moda_table_create("layer|kind|from|>output|>parameters|>multiply-adds|>activation");
     for (size_t i = 0; i < net->layer_count; i++) {
         const moda_layer *l = &net->layers[i];
-        const bool two = l->kind == MODA_LAYER_ADD;
+        const bool two = moda_layer_inputs(l) == 2;
         char parameters[32], flops[32], bytes[16];
         moda_table_row(t, "%s|%s|%s%s%s|%zux%zux%zu|%s|%s|%s", l->name,
                        moda_layer_kind_name(l->kind), i ? net->layers[l->input[0]].name : "",
@@ -143,7 +143,7 @@ static json_t *layer_json(const description *d, size_t i)
 {
     const moda_layer *l = &d->net->layers[i];
     json_t *from = json_array();
-    for (size_t k = 0; k < (l->kind == MODA_LAYER_ADD) + (size_t)(i > 0); k++)
+    for (size_t k = 0; k < moda_layer_inputs(l); k++)
         json_array_append_new(from, json_string(d->net->layers[l->input[k]].name));
     const size_t shape[3] = {l->shape.c, l->shape.h, l->shape.w};
     return json_pack("{s:s, s:s, s:o, s:o, s:I, s:I, s:I}", "name", l->name, "kind",

@@ -38,17 +38,6 @@ static void drop_layers(moda_net *net, size_t *place)
     net->layer_count = count;
 }
 
-static moda_status copy_net(const moda_net *net, moda_net **copy)
-{
-    moda_status st = MODA_OK;
-    char *text = NULL;
-    MODA_TRY(moda_net_print(net, &text));
-    MODA_TRY(moda_net_parse(text, net->name, (moda_net_defaults){net->input, net->classes}, copy));
-out:
-    free(text);
-    return st;
-}
-
 /* It goes through its description twice: once for a copy to change, once so that the parser checks
  * what was changed. */
 static moda_status fold_net(const moda_net *net, moda_net **folded)
@@ -57,9 +46,9 @@ static moda_status fold_net(const moda_net *net, moda_net **folded)
     moda_net *changed = NULL;
     size_t *place = NULL;
     MODA_ALLOC(place, net->layer_count * sizeof *place);
-    MODA_TRY(copy_net(net, &changed));
+    MODA_TRY(moda_net_copy(net, &changed));
     drop_layers(changed, place);
-    MODA_TRY(copy_net(changed, folded));
+    MODA_TRY(moda_net_copy(changed, folded));
 out:
     moda_net_destroy(changed);
     free(place);

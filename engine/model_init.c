@@ -37,23 +37,30 @@ static void fill(size_t n, float value, float *values)
     for (size_t e = 0; e < n; e++) values[e] = value;
 }
 
+/* Of the rules that draw normal numbers. */
+static double deviation(const moda_net *net, const moda_layer *l)
+{
+    if (l->init == MODA_INIT_NORMAL) return 0.01;
+    return sqrt(2 / (l->init == MODA_INIT_KAIMING_FAN_IN ? fan_in(net, l) : fan_out(l)));
+}
+
 void moda_model_init(moda_model *model, uint64_t seed)
 {
     const moda_net *net = model->net;
     for (size_t i = 0; i < model->parameters.count; i++) {
         const moda_parameter *p = &model->parameters.items[i];
         const moda_layer *l = &net->layers[p->layer];
-        const moda_init init = l->kind == MODA_LAYER_CONV ? net->conv_init : net->linear_init;
         const moda_rng rng = moda_rng_make(seed, MODA_RNG_INIT, (uint32_t)i);
         float *values = model->values + p->offset;
         if (l->kind == MODA_LAYER_BATCHNORM)
             fill(p->elements, p->role == MODA_WEIGHT || p->role == MODA_RUNNING_VAR, values);
-        else if (init == MODA_INIT_UNIFORM_FAN_IN)
+        else if (p->role == MODA_BIAS && !isnan(l->bias_init))
+            fill(p->elements, (float)l->bias_init, values);
+        else if (l->init == MODA_INIT_UNIFORM_FAN_IN)
             draw_uniform(rng, 1 / sqrt(fan_in(net, l)), p->elements, values);
         else if (p->role == MODA_BIAS)
             fill(p->elements, 0, values);
         else
-            draw_normal(rng, init == MODA_INIT_NORMAL ? 0.01 : sqrt(2 / fan_out(l)), p->elements,
-                        values);
+            draw_normal(rng, deviation(net, l), p->elements, values);
     }
 }

@@ -13,6 +13,7 @@ const char *const moda_init_names[NET_INIT_COUNT] = {
     [MODA_INIT_KAIMING_FAN_OUT] = "kaiming_fan_out",
     [MODA_INIT_NORMAL] = "normal",
     [MODA_INIT_UNIFORM_FAN_IN] = "uniform_fan_in",
+    [MODA_INIT_KAIMING_FAN_IN] = "kaiming_fan_in",
 };
 
 static const char *const kind_names[NET_KIND_COUNT] = {
@@ -20,7 +21,7 @@ static const char *const kind_names[NET_KIND_COUNT] = {
     [MODA_LAYER_BATCHNORM] = "batchnorm", [MODA_LAYER_RELU] = "relu",
     [MODA_LAYER_MAXPOOL] = "maxpool",     [MODA_LAYER_AVGPOOL] = "avgpool",
     [MODA_LAYER_LINEAR] = "linear",       [MODA_LAYER_ADD] = "add",
-    [MODA_LAYER_SELECT] = "select",
+    [MODA_LAYER_SELECT] = "select",       [MODA_LAYER_MASK] = "mask",
 };
 
 const char *moda_layer_kind_name(moda_layer_kind kind)
@@ -88,6 +89,17 @@ out:
     return st;
 }
 
+moda_status moda_net_copy(const moda_net *net, moda_net **copy)
+{
+    moda_status st = MODA_OK;
+    char *text = NULL;
+    MODA_TRY(moda_net_print(net, &text));
+    MODA_TRY(moda_net_parse(text, net->name, (moda_net_defaults){net->input, net->classes}, copy));
+out:
+    free(text);
+    return st;
+}
+
 void moda_net_destroy(moda_net *net)
 {
     if (!net) return;
@@ -97,8 +109,15 @@ void moda_net_destroy(moda_net *net)
     }
     free(net->layers);
     free(net->tracked);
+    free(net->masks);
     free(net->name);
     free(net);
+}
+
+size_t moda_layer_inputs(const moda_layer *layer)
+{
+    if (layer->kind == MODA_LAYER_INPUT) return 0;
+    return layer->kind == MODA_LAYER_ADD || layer->kind == MODA_LAYER_MASK ? 2 : 1;
 }
 
 size_t moda_net_consumers(const moda_net *net, size_t layer)
@@ -106,8 +125,7 @@ size_t moda_net_consumers(const moda_net *net, size_t layer)
     size_t n = 0;
     for (size_t i = 1; i < net->layer_count; i++) {
         const moda_layer *l = &net->layers[i];
-        n += l->input[0] == layer;
-        n += l->kind == MODA_LAYER_ADD && l->input[1] == layer;
+        for (size_t k = 0; k < moda_layer_inputs(l); k++) n += l->input[k] == layer;
     }
     return n;
 }

@@ -14,12 +14,13 @@ typedef enum moda_layer_kind {
     MODA_LAYER_INPUT,
     MODA_LAYER_CONV,      /* weight [outputs, c/groups, kernel, kernel], bias [outputs] */
     MODA_LAYER_BATCHNORM, /* weight, bias, running_mean, running_var [c] */
-    MODA_LAYER_RELU,      /* tracked */
+    MODA_LAYER_RELU,
     MODA_LAYER_MAXPOOL,
     MODA_LAYER_AVGPOOL, /* zero padding is not counted in the mean */
     MODA_LAYER_LINEAR,  /* weight [outputs, c*h*w], inputs in the order c,h,w; bias [outputs] */
     MODA_LAYER_ADD,     /* elementwise, two inputs of one shape */
-    MODA_LAYER_SELECT   /* channels by number, or zeros */
+    MODA_LAYER_SELECT,  /* channels by number, or zeros */
+    MODA_LAYER_MASK     /* inputs x [c,h,w] and s [c,1,1]: y = x * relu(tanh(s)) per channel */
 } moda_layer_kind;
 
 #define MODA_SELECT_ZERO UINT32_MAX /* in moda_layer.channels: a channel of zeros */
@@ -29,10 +30,18 @@ typedef struct moda_shape {
     size_t c, h, w;
 } moda_shape;
 
+/* How parameters start; docs/networks.md has the formulas. Batch norm always starts at 1 and 0. */
+typedef enum moda_init {
+    MODA_INIT_KAIMING_FAN_OUT, /* weight N(0, 2/(outputs*kernel^2)), bias 0 */
+    MODA_INIT_NORMAL,          /* weight N(0, 0.01^2), bias 0 */
+    MODA_INIT_UNIFORM_FAN_IN,  /* weight and bias U(-1/sqrt(fan_in), 1/sqrt(fan_in)) */
+    MODA_INIT_KAIMING_FAN_IN   /* weight N(0, 2/fan_in), bias 0 */
+} moda_init;
+
 typedef struct moda_layer {
     moda_layer_kind kind;
     char *name;                     /* unique; prefix of its tensors' names: "features.0" */
-    size_t input[2];                /* layer indices; ADD has two, the others one, INPUT none */
+    size_t input[2];                /* layer indices; moda_layer_inputs() of them */
     size_t line;                    /* in the description, for messages */
     moda_shape shape;               /* of the output */
     size_t kernel, stride, padding; /* CONV and pools, in pixels, both directions alike */
@@ -42,14 +51,10 @@ typedef struct moda_layer {
     /* SELECT: [shape.c], output channel j is input channel channels[j], each at most once, or
      * MODA_SELECT_ZERO. Owned by the layer. */
     uint32_t *channels;
+    bool tracked;     /* RELU: its output is a layer of the modular losses */
+    moda_init init;   /* CONV, LINEAR */
+    double bias_init; /* CONV, LINEAR: of every bias; NaN: as init says */
 } moda_layer;
-
-/* How parameters start; docs/networks.md has the formulas. Batch norm always starts at 1 and 0. */
-typedef enum moda_init {
-    MODA_INIT_KAIMING_FAN_OUT, /* weight N(0, 2/(outputs*kernel^2)), bias 0 */
-    MODA_INIT_NORMAL,          /* weight N(0, 0.01^2), bias 0 */
-    MODA_INIT_UNIFORM_FAN_IN   /* weight and bias U(-1/sqrt(fan_in), 1/sqrt(fan_in)) */
-} moda_init;
 
 typedef struct moda_net {
     char *name;
@@ -58,8 +63,10 @@ typedef struct moda_net {
     moda_init conv_init, linear_init;
     moda_layer *layers; /* [layer_count], the last one gives the logits */
     size_t layer_count;
-    size_t *tracked; /* [tracked_count] indices of the ReLU layers, forward order */
+    size_t *tracked; /* [tracked_count] indices of the tracked ReLU layers, forward order */
     size_t tracked_count;
+    size_t *masks; /* [mask_count] indices of the MASK layers, forward order */
+    size_t mask_count;
 } moda_net;
 
 /* What a description may leave to the data. */
@@ -77,12 +84,17 @@ MODA_MUST_USE moda_status moda_net_parse(const char *text, const char *source,
 MODA_MUST_USE moda_status moda_net_open(const char *name_or_path, moda_net_defaults defaults,
                                         moda_net **net);
 void moda_net_destroy(moda_net *net);
+/* A graph of its own, printed and parsed again, so that one changed by hand is checked, too. Fails as
+ * moda_net_parse(). */
+MODA_MUST_USE moda_status moda_net_copy(const moda_net *net, moda_net **copy);
 /* The canonical description, with the shapes filled in; parses back to the same graph. free() it. */
 MODA_MUST_USE moda_status moda_net_print(const moda_net *net, char **text);
 
 /* Built-in descriptions: names[count], NULL-terminated. */
 const char *const *moda_net_builtin_names(void);
 
+/* How many inputs a layer has: ADD and MASK two, INPUT none, the others one. */
+size_t moda_layer_inputs(const moda_layer *layer);
 /* Consumers of layer i's output: how many layers read it. */
 size_t moda_net_consumers(const moda_net *net, size_t layer);
 const char *moda_layer_kind_name(moda_layer_kind kind);

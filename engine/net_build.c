@@ -101,11 +101,6 @@ out:
     return st;
 }
 
-static size_t input_count(const moda_layer *l)
-{
-    return l->kind == MODA_LAYER_ADD ? 2 : 1;
-}
-
 static bool is_placed(const builder *b, size_t number)
 {
     return number == 0 || b->place[number] != 0;
@@ -115,7 +110,7 @@ static bool is_placed(const builder *b, size_t number)
 static size_t waits_for(const builder *b, size_t number)
 {
     const moda_layer *l = &written(b, number)->layer;
-    for (size_t k = 0; k < input_count(l); k++)
+    for (size_t k = 0; k < moda_layer_inputs(l); k++)
         if (!is_placed(b, l->input[k])) return l->input[k];
     return 0;
 }
@@ -196,7 +191,7 @@ static moda_status assemble(builder *b, moda_net *net)
         moda_layer *from = &written(b, b->order[i])->layer, *to = &net->layers[net->layer_count++];
         *to = *from;
         from->name = NULL, from->channels = NULL;
-        for (size_t k = 0; k < input_count(to); k++) to->input[k] = b->place[to->input[k]];
+        for (size_t k = 0; k < moda_layer_inputs(to); k++) to->input[k] = b->place[to->input[k]];
     }
     net->name = d->name, d->name = NULL;
     if (!net->name) net->name = strdup("net");
@@ -227,12 +222,17 @@ out:
 }
 
 /* A ReLU that ends the network gives the logits and is no hidden layer. */
-static moda_status list_tracked(moda_net *net)
+static moda_status list_layers(moda_net *net)
 {
     moda_status st = MODA_OK;
     MODA_ALLOC(net->tracked, net->layer_count * sizeof *net->tracked);
-    for (size_t i = 1; i + 1 < net->layer_count; i++)
-        if (net->layers[i].kind == MODA_LAYER_RELU) net->tracked[net->tracked_count++] = i;
+    MODA_ALLOC(net->masks, net->layer_count * sizeof *net->masks);
+    for (size_t i = 1; i < net->layer_count; i++) {
+        const moda_layer *l = &net->layers[i];
+        if (l->kind == MODA_LAYER_RELU && l->tracked && i + 1 < net->layer_count)
+            net->tracked[net->tracked_count++] = i;
+        if (l->kind == MODA_LAYER_MASK) net->masks[net->mask_count++] = i;
+    }
 out:
     return st;
 }
@@ -255,7 +255,7 @@ moda_status moda_net_build(net_draft *draft, const char *source, moda_net_defaul
     MODA_TRY(choose_input(&b, &defaults, built));
     MODA_TRY(assemble(&b, built));
     MODA_TRY(infer_shapes(&b, draft->classes ? draft->classes : defaults.classes, built));
-    MODA_TRY(list_tracked(built));
+    MODA_TRY(list_layers(built));
     *net = built, built = NULL;
 out:
     moda_net_destroy(built);

@@ -3,6 +3,7 @@
 #include "engine/net_internal.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,11 +26,19 @@ static void print_window(FILE *f, const moda_layer *l, size_t usual_stride)
     if (l->padding) fprintf(f, "padding = %zu\n", l->padding);
 }
 
+/* The bias, and how both start. */
+static void print_start(FILE *f, const moda_layer *l, moda_init usual)
+{
+    if (!l->bias) fprintf(f, "bias = no\n");
+    if (l->init != usual) fprintf(f, "init = %s\n", moda_init_names[l->init]);
+    if (l->bias && !isnan(l->bias_init)) print_real(f, "bias_init", l->bias_init);
+}
+
 static void print_layer(FILE *f, const moda_net *net, size_t i)
 {
     const moda_layer *l = &net->layers[i];
     fprintf(f, "\n[%s]\nname = %s\n", moda_layer_kind_name(l->kind), l->name);
-    if (l->kind == MODA_LAYER_ADD)
+    if (moda_layer_inputs(l) == 2)
         fprintf(f, "from = %s, %s\n", net->layers[l->input[0]].name, net->layers[l->input[1]].name);
     else if (l->input[0] != i - 1)
         fprintf(f, "from = %s\n", net->layers[l->input[0]].name);
@@ -38,11 +47,14 @@ static void print_layer(FILE *f, const moda_net *net, size_t i)
         fprintf(f, "outputs = %zu\n", l->shape.c);
         print_window(f, l, 1);
         if (l->groups != 1) fprintf(f, "groups = %zu\n", l->groups);
-        if (!l->bias) fprintf(f, "bias = no\n");
+        print_start(f, l, net->conv_init);
         break;
     case MODA_LAYER_LINEAR:
         fprintf(f, "outputs = %zu\n", l->shape.c);
-        if (!l->bias) fprintf(f, "bias = no\n");
+        print_start(f, l, net->linear_init);
+        break;
+    case MODA_LAYER_RELU:
+        if (!l->tracked) fprintf(f, "tracked = no\n");
         break;
     case MODA_LAYER_MAXPOOL:
     case MODA_LAYER_AVGPOOL: print_window(f, l, l->kernel); break;

@@ -33,7 +33,9 @@ typedef struct key_rule {
 #define NET       BIT(INPUT)
 #define POOLS     (BIT(MAXPOOL) | BIT(AVGPOOL))
 #define TENSORS   (BIT(CONV) | BIT(BATCHNORM) | BIT(LINEAR))
-#define LAYERS    (TENSORS | POOLS | BIT(RELU) | BIT(ADD) | BIT(SELECT))
+#define JOINS     (BIT(ADD) | BIT(MASK))
+#define DRAWN     (BIT(CONV) | BIT(LINEAR))
+#define LAYERS    (TENSORS | POOLS | JOINS | BIT(RELU) | BIT(SELECT))
 #define IN_NET(f) offsetof(net_draft, f)
 #define IN(f)     offsetof(net_draft_layer, f)
 
@@ -44,15 +46,17 @@ static const key_rule rules[] = {
     {"conv_init", NET, 0, VALUE_INIT, 0, 0, NULL, IN_NET(conv_init)},
     {"linear_init", NET, 0, VALUE_INIT, 0, 0, NULL, IN_NET(linear_init)},
     {"name", LAYERS, TENSORS, VALUE_NAME, 0, 0, NULL, IN(layer.name)},
-    {"from", LAYERS, BIT(ADD), VALUE_FROM, 0, 0, NULL, 0},
-    {"outputs", BIT(CONV) | BIT(LINEAR), BIT(CONV) | BIT(LINEAR), VALUE_SIZE, 1, NET_MAX_CHANNELS,
-     "classes", IN(layer.shape.c)},
+    {"from", LAYERS, JOINS, VALUE_FROM, 0, 0, NULL, 0},
+    {"outputs", DRAWN, DRAWN, VALUE_SIZE, 1, NET_MAX_CHANNELS, "classes", IN(layer.shape.c)},
     {"kernel", BIT(CONV), BIT(CONV), VALUE_SIZE, 1, NET_MAX_KERNEL, NULL, IN(layer.kernel)},
     {"kernel", POOLS, POOLS, VALUE_SIZE, 1, NET_MAX_KERNEL, "global", IN(layer.kernel)},
     {"stride", BIT(CONV) | POOLS, 0, VALUE_SIZE, 1, NET_MAX_KERNEL, NULL, IN(layer.stride)},
     {"padding", BIT(CONV) | POOLS, 0, VALUE_SIZE, 0, NET_MAX_KERNEL, NULL, IN(layer.padding)},
     {"groups", BIT(CONV), 0, VALUE_SIZE, 1, NET_MAX_CHANNELS, "depthwise", IN(layer.groups)},
-    {"bias", BIT(CONV) | BIT(LINEAR), 0, VALUE_YESNO, 0, 0, NULL, IN(layer.bias)},
+    {"bias", DRAWN, 0, VALUE_YESNO, 0, 0, NULL, IN(layer.bias)},
+    {"init", DRAWN, 0, VALUE_INIT, 0, 0, NULL, IN(layer.init)},
+    {"bias_init", DRAWN, 0, VALUE_REAL, -1e6, 1e6, NULL, IN(layer.bias_init)},
+    {"tracked", BIT(RELU), 0, VALUE_YESNO, 0, 0, NULL, IN(layer.tracked)},
     {"eps", BIT(BATCHNORM), 0, VALUE_REAL, 1e-30, 1, NULL, IN(layer.eps)},
     {"channels", BIT(SELECT), BIT(SELECT), VALUE_CHANNELS, 0, 0, NULL, 0},
     {"momentum", BIT(BATCHNORM), 0, VALUE_REAL, 0, 1, NULL, IN(layer.momentum)},
@@ -173,7 +177,8 @@ static moda_status read_init(const char *key, const char *text, moda_init *targe
     size_t i = 0;
     while (i < NET_INIT_COUNT && strcmp(text, moda_init_names[i]) != 0) i++;
     MODA_CHECK(i < NET_INIT_COUNT, MODA_ERR_FORMAT,
-               "%s = '%s'; use kaiming_fan_out, normal or uniform_fan_in", key, MODA_QUOTE(text));
+               "%s = '%s'; use kaiming_fan_out, kaiming_fan_in, normal or uniform_fan_in", key,
+               MODA_QUOTE(text));
     *target = (moda_init)i;
 out:
     return st;
@@ -190,25 +195,25 @@ out:
     return st;
 }
 
-/* "a, b" for an addition, one name for everything else. */
+/* "a, b" for an addition or a mask, one name for everything else. */
 static moda_status read_from(reader *r, char *text, net_draft_layer *layer)
 {
     moda_status st = MODA_OK;
-    const bool add = layer->layer.kind == MODA_LAYER_ADD;
+    const bool two = moda_layer_inputs(&layer->layer) == 2;
     char *comma = strchr(text, ',');
-    MODA_CHECK((comma != NULL) == add && (!add || !strchr(comma + 1, ',')), MODA_ERR_FORMAT,
+    MODA_CHECK((comma != NULL) == two && (!two || !strchr(comma + 1, ',')), MODA_ERR_FORMAT,
                "from = '%s'; give %s", MODA_QUOTE(text),
-               add ? "two names, as in 'from = a, b'" : "one layer's name");
+               two ? "two names, as in 'from = a, b'" : "one layer's name");
     if (comma) *comma = 0;
     layer->from_line = r->line;
     MODA_TRY(read_name("from", trim(text), &layer->from[0]));
     layer->from_count = 1;
-    if (add) {
+    if (two) {
         MODA_TRY(read_name("from", trim(comma + 1), &layer->from[1]));
         layer->from_count = 2;
         MODA_CHECK(strcmp(layer->from[0], layer->from[1]) != 0, MODA_ERR_FORMAT,
-                   "from = '%s' twice; an addition needs two different layers",
-                   MODA_QUOTE(layer->from[0]));
+                   "from = '%s' twice; %s needs two different layers", MODA_QUOTE(layer->from[0]),
+                   layer->layer.kind == MODA_LAYER_ADD ? "an addition" : "a mask");
     }
 out:
     return st;
@@ -302,6 +307,9 @@ static moda_status add_layer(reader *r, moda_layer_kind kind)
                   .stride = conv,
                   .groups = conv,
                   .bias = conv || kind == MODA_LAYER_LINEAR,
+                  .tracked = kind == MODA_LAYER_RELU,
+                  .init = conv ? d->conv_init : d->linear_init,
+                  .bias_init = NAN,
                   .eps = batchnorm ? 1e-5 : 0,
                   .momentum = batchnorm ? 0.1 : 0},
         .from_line = r->line,
@@ -323,8 +331,8 @@ static moda_status begin_section(reader *r, char *line)
     while (kind < NET_KIND_COUNT && strcmp(name, section_name((moda_layer_kind)kind)) != 0) kind++;
     MODA_CHECK(
         kind < NET_KIND_COUNT, MODA_ERR_FORMAT,
-        "unknown section [%s]; use net, conv, batchnorm, relu, maxpool, avgpool, linear, add "
-        "or select",
+        "unknown section [%s]; use net, conv, batchnorm, relu, maxpool, avgpool, linear, add, "
+        "select or mask",
         MODA_QUOTE(name));
     MODA_CHECK(r->inside || kind == MODA_LAYER_INPUT, MODA_ERR_FORMAT,
                "the first section is [%s]; begin with [net]", section_name((moda_layer_kind)kind));

@@ -63,6 +63,17 @@ out:
     return st;
 }
 
+static moda_status infer_mask(moda_layer *l, moda_shape x, moda_shape s)
+{
+    moda_status st = MODA_OK;
+    MODA_CHECK(s.c == x.c && s.h == 1 && s.w == 1, MODA_ERR_FORMAT,
+               "a mask of %zux%zux%zu by %zux%zux%zu; the second must have one number per channel",
+               x.c, x.h, x.w, s.c, s.h, s.w);
+    l->shape = x;
+out:
+    return st;
+}
+
 static moda_status infer_select(moda_layer *l, moda_shape in)
 {
     moda_status st = MODA_OK;
@@ -136,6 +147,7 @@ moda_status moda_net_infer_shape(moda_net *net, size_t i, size_t classes)
         break;
     case MODA_LAYER_BATCHNORM: l->shape = in; break;
     case MODA_LAYER_ADD: MODA_TRY(infer_add(l, in, net->layers[l->input[1]].shape)); break;
+    case MODA_LAYER_MASK: MODA_TRY(infer_mask(l, in, net->layers[l->input[1]].shape)); break;
     case MODA_LAYER_SELECT: MODA_TRY(infer_select(l, in)); break;
     }
     MODA_TRY(check_size(net, i));

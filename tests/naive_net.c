@@ -154,6 +154,7 @@ static double element(const naive_net *o, size_t layer, size_t i, size_t c, size
     case MODA_LAYER_MAXPOOL:
     case MODA_LAYER_AVGPOOL: return pooling(l, x + c * in.h * in.w, in, r, q);
     case MODA_LAYER_ADD: return x[place] + o->y[l->input[1]][i * elements(in) + place];
+    case MODA_LAYER_MASK: return x[place] * fmax(0, tanh(o->y[l->input[1]][i * in.c + c]));
     case MODA_LAYER_SELECT:
         return l->channels[c] == MODA_SELECT_ZERO ? 0 : x[(l->channels[c] * in.h + r) * in.w + q];
     case MODA_LAYER_INPUT: break;

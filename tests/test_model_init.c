@@ -91,6 +91,24 @@ Test(model_init, uniform_start_values)
     moda_model_destroy(m);
 }
 
+Test(model_init, layers_may_start_in_their_own_way)
+{
+    moda_model *m = create("[net]\nlinear_init = uniform_fan_in\ninput = 8 10 10\n"
+                           "[conv]\nname = c\noutputs = 64\nkernel = 5\ninit = kaiming_fan_in\n"
+                           "[linear]\nname = f\noutputs = 500\ninit = kaiming_fan_in\n"
+                           "bias_init = -0.5\n"
+                           "[linear]\nname = g\noutputs = classes\nbias_init = 1\n");
+    moda_model_init(m, 12);
+    check_moments(m, "c.weight", sqrt(2.0 / (8 * 25)));
+    cr_assert(eq(dbl, measure(m, "c.bias").largest, 0));
+    check_moments(m, "f.weight", sqrt(2.0 / (64 * 36)));
+    cr_assert(epsilon_eq(dbl, measure(m, "f.bias").mean, -0.5, 1e-9));
+    cr_assert(eq(dbl, measure(m, "f.bias").largest, 0.5));
+    check_moments(m, "g.weight", 1 / sqrt(3 * 500));
+    cr_assert(eq(dbl, measure(m, "g.bias").mean, 1));
+    moda_model_destroy(m);
+}
+
 Test(model_init, start_values_depend_on_the_seed_alone)
 {
     moda_model *a = create("[net]\n" LAYERS), *b = create("[net]\n" LAYERS);
