@@ -41,6 +41,7 @@
 #include "engine/evaluate.h"
 #include "engine/executor.h"
 #include "engine/fold.h"
+#include "engine/mask.h"
 #include "engine/model.h"
 #include "engine/model_data.h"
 #include "engine/narrow_conv.h"

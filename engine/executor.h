@@ -60,6 +60,7 @@ typedef struct moda_executor_options {
     size_t batch;
     bool training; /* batch statistics, and backward can be called */
     bool modular; /* activation vectors of the tracked layers are taken, gradients by them joined */
+    bool masked;  /* masks of the [mask] layers can be read, gradients by them are joined */
     /* Input and output are passed on to other executors: where they are maps of a multiple of 16
      * channels they are [n,c/16,h,w,16] and not [n,c,h,w], so that nothing is reordered. */
     bool blocked;
@@ -104,6 +105,10 @@ float *moda_executor_d_logits(
  * them, which the caller writes before backward. */
 const float *moda_executor_activation(const moda_executor *executor, size_t l);
 float *moda_executor_d_activation(moda_executor *executor, size_t l);
+/* masked only: m of [mask] layer k [batch,c] after forward, and in training the gradient by it, which the
+ * caller writes before backward. */
+const float *moda_executor_mask(const moda_executor *executor, size_t k);
+float *moda_executor_d_mask(moda_executor *executor, size_t k);
 
 /* Adds a part per step of the program; from then on forward and backward record those of every step
  * that the profile keeps. profile is borrowed until destroy. */

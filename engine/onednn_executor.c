@@ -18,6 +18,7 @@ static const layer_compiler compilers[] = {
     [MODA_LAYER_LINEAR] = {moda_linear_compile_forward, moda_linear_compile_backward},
     [MODA_LAYER_ADD] = {moda_add_compile_forward, moda_add_compile_backward},
     [MODA_LAYER_SELECT] = {moda_select_compile_forward, moda_select_compile_backward},
+    [MODA_LAYER_MASK] = {moda_mask_compile_forward, moda_mask_compile_backward},
 };
 
 moda_status moda_primitive_desc(const moda_executor *e, size_t layer, const_dnnl_op_desc_t op,
@@ -243,6 +244,8 @@ moda_status moda_executor_create(moda_weights *weights, const moda_executor_opti
     MODA_ALLOC(e->states, n * sizeof *e->states);
     MODA_ALLOC(e->activation, e->net->tracked_count * sizeof *e->activation);
     MODA_ALLOC(e->d_activation, e->net->tracked_count * sizeof *e->d_activation);
+    MODA_ALLOC(e->mask, e->net->mask_count * sizeof *e->mask);
+    MODA_ALLOC(e->d_mask, e->net->mask_count * sizeof *e->d_mask);
     for (size_t i = 0; i < n; i++) e->values[i].gradient = e->values[i].share = MODA_NONE;
     MODA_TRY(moda_types_choose(e));
     MODA_TRY(compile_forward(e));
@@ -270,6 +273,8 @@ void moda_executor_destroy(moda_executor *e)
     free(e->states);
     free(e->activation);
     free(e->d_activation);
+    free(e->mask);
+    free(e->d_mask);
     free(e);
 }
 
@@ -318,6 +323,16 @@ const float *moda_executor_activation(const moda_executor *e, size_t l)
 float *moda_executor_d_activation(moda_executor *e, size_t l)
 {
     return e->program.buffers[e->d_activation[l]].memory;
+}
+
+const float *moda_executor_mask(const moda_executor *e, size_t k)
+{
+    return e->program.buffers[e->mask[k]].memory;
+}
+
+float *moda_executor_d_mask(moda_executor *e, size_t k)
+{
+    return e->program.buffers[e->d_mask[k]].memory;
 }
 
 /* ---- running ---- */

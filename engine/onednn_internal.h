@@ -186,6 +186,7 @@ struct moda_executor {
     moda_layer_state *states; /* [layer_count] */
     size_t input, logits, d_logits;
     size_t *activation, *d_activation; /* [tracked_count], modular only */
+    size_t *mask, *d_mask;             /* [mask_count], the second in masked training only */
     size_t planned, own;               /* bytes in the workspace, and in memory of its own */
     size_t bytes_unshared;             /* if no two buffers of the workspace shared memory */
     uint64_t seen_version;             /* of the weights at the last forward */
@@ -232,6 +233,8 @@ moda_status moda_residual_compile_forward(moda_executor *e, size_t layer);
 moda_status moda_residual_compile_backward(moda_executor *e, size_t layer);
 moda_status moda_select_compile_forward(moda_executor *e, size_t layer);
 moda_status moda_select_compile_backward(moda_executor *e, size_t layer);
+moda_status moda_mask_compile_forward(moda_executor *e, size_t layer);
+moda_status moda_mask_compile_backward(moda_executor *e, size_t layer);
 
 /* ---- helpers for those ---- */
 

@@ -3,7 +3,8 @@
  * Convolutions and linear layers compute in the precision asked for; the layer that gives the logits
  * always in f32, since 8 bits of mantissa are too few for a loss. With AUTO a convolution takes the
  * type in which its passes were measured to be faster, and linear layers, whose time goes into reading
- * f32 weights, stay as they are. A batch norm writes bf16 if everyone
+ * f32 weights, stay as they are. What computes a mask stays in f32, too: a channel is in a module or not
+ * by the sign of one of its numbers. A batch norm writes bf16 if everyone
  * who reads its output can take it so. What lies between, pools and additions and ReLUs, passes on the
  * type that it gets; where a type does not fit, a reorder converts. */
 #include "engine/onednn_internal.h"
@@ -15,8 +16,7 @@ static bool all_consumers_take(const moda_net *net, const bool *takes, size_t la
 {
     bool any = false, all = true;
     for (size_t i = layer + 1; i < net->layer_count; i++)
-        for (size_t k = 0; k < 2; k++) {
-            if (k == 1 && net->layers[i].kind != MODA_LAYER_ADD) continue;
+        for (size_t k = 0; k < moda_layer_inputs(&net->layers[i]); k++) {
             if (net->layers[i].input[k] != layer) continue;
             any = true, all = all && takes[i];
         }
@@ -50,20 +50,34 @@ static bool computes_in_bf16(const moda_executor *e, size_t layer)
            measured(e, layer, MODA_DTYPE_BF16) < measured(e, layer, MODA_DTYPE_F32);
 }
 
+/* exact [layer_count]: the s of a mask, and what a row of linear layers and ReLUs before it reads. */
+static void mark_exact(const moda_net *net, bool *exact)
+{
+    for (size_t i = net->layer_count - 1; i > 0; i--) {
+        const moda_layer *l = &net->layers[i];
+        if (l->kind == MODA_LAYER_MASK) exact[l->input[1]] = true;
+        if (exact[i] && (l->kind == MODA_LAYER_LINEAR || l->kind == MODA_LAYER_RELU))
+            exact[l->input[0]] = true;
+    }
+}
+
 moda_status moda_types_choose(moda_executor *e)
 {
     moda_status st = MODA_OK;
     const moda_net *net = e->net;
     bool bf16 = e->options.precision == MODA_PRECISION_BF16 && e->options.training;
-    bool *takes = NULL;
+    bool *takes = NULL, *exact = NULL;
+    MODA_ALLOC(exact, net->layer_count * sizeof *exact);
+    mark_exact(net, exact);
     MODA_ALLOC(takes, net->layer_count * sizeof *takes);
     for (size_t i = 1; i < net->layer_count; i++) /* AUTO: all stays f32 if no layer gains */
         bf16 |= net->layers[i].kind == MODA_LAYER_CONV && computes_in_bf16(e, i);
     for (size_t i = net->layer_count - 1; i > 0; i--) {
         const bool wanted = bf16 && all_consumers_take(net, takes, i);
         switch (net->layers[i].kind) {
-        case MODA_LAYER_CONV:
-        case MODA_LAYER_LINEAR: takes[i] = computes_in_bf16(e, i); break;
+        case MODA_LAYER_CONV: takes[i] = computes_in_bf16(e, i); break;
+        case MODA_LAYER_LINEAR: takes[i] = !exact[i] && computes_in_bf16(e, i); break;
+        case MODA_LAYER_AVGPOOL: takes[i] = wanted || (bf16 && exact[i]); break;
         case MODA_LAYER_BATCHNORM: takes[i] = bf16; break;
         case MODA_LAYER_SELECT: takes[i] = false; break; /* its kernel moves floats */
         default: takes[i] = wanted;
@@ -74,5 +88,6 @@ moda_status moda_types_choose(moda_executor *e)
     }
 out:
     free(takes);
+    free(exact);
     return st;
 }

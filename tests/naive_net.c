@@ -193,6 +193,12 @@ void naive_activation(const naive_net *o, size_t l, double *a)
     }
 }
 
+void naive_mask(const naive_net *o, size_t k, double *m)
+{
+    const moda_layer *l = &o->net->layers[o->net->masks[k]];
+    for (size_t i = 0; i < o->n * l->shape.c; i++) m[i] = fmax(0, tanh(o->y[l->input[1]][i]));
+}
+
 void naive_track(naive_net *o)
 {
     for (size_t layer = 1; layer < o->net->layer_count; layer++) {
@@ -225,24 +231,48 @@ static double cross_entropy(const naive_net *o, const uint32_t *labels)
     return sum / (double)o->n;
 }
 
+/* Takes a layer's terms in. */
+static void add_terms(naive_loss *loss, oracle_terms t, double layers)
+{
+    loss->affinity -= t.affinity / layers;
+    loss->dispersion += t.dispersion / layers;
+    loss->compactness += t.compactness / layers;
+}
+
+static void sum_up(naive_loss *loss, const moda_modular_weights *w)
+{
+    loss->total = loss->cross_entropy;
+    if (w)
+        loss->total += w->affinity * loss->affinity + w->dispersion * loss->dispersion +
+                       w->compactness * loss->compactness;
+}
+
 naive_loss naive_losses(const naive_net *o, const uint32_t *labels,
                         const moda_modular_weights *weights)
 {
     naive_loss loss = {.cross_entropy = cross_entropy(o, labels), .affinity = 1};
-    const double layers = (double)o->net->tracked_count;
     for (size_t l = 0; weights && l < o->net->tracked_count; l++) {
         const size_t d = o->net->layers[o->net->tracked[l]].shape.c;
         double *a = must_alloc(o->n * d, sizeof *a);
         naive_activation(o, l, a);
-        const oracle_terms t = oracle_values(o->n, d, labels, a);
-        loss.affinity -= t.affinity / layers;
-        loss.dispersion += t.dispersion / layers;
-        loss.compactness += t.compactness / layers;
+        add_terms(&loss, oracle_values(o->n, d, labels, a), (double)o->net->tracked_count);
         free(a);
     }
-    loss.total = loss.cross_entropy;
-    if (weights)
-        loss.total += weights->affinity * loss.affinity + weights->dispersion * loss.dispersion +
-                      weights->compactness * loss.compactness;
+    sum_up(&loss, weights);
+    return loss;
+}
+
+naive_loss naive_mask_losses(const naive_net *o, const uint32_t *labels,
+                             const moda_modular_weights *weights)
+{
+    naive_loss loss = {.cross_entropy = cross_entropy(o, labels), .affinity = 1};
+    for (size_t k = 0; weights && k < o->net->mask_count; k++) {
+        const size_t d = o->net->layers[o->net->masks[k]].shape.c;
+        double *m = must_alloc(o->n * d, sizeof *m);
+        naive_mask(o, k, m);
+        add_terms(&loss, oracle_values(o->n, d, labels, m), (double)o->net->mask_count);
+        free(m);
+    }
+    sum_up(&loss, weights);
     return loss;
 }

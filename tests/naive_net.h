@@ -30,11 +30,17 @@ void naive_activation(const naive_net *net, size_t l, double *a);
 /* Running statistics take in this batch's, as PyTorch does it: share momentum, unbiased variance. */
 void naive_track(naive_net *net);
 
+/* m [n,c]: relu(tanh(s)) of [mask] layer k. */
+void naive_mask(const naive_net *net, size_t k, double *m);
+
 typedef struct naive_loss {
     double total, cross_entropy, affinity, dispersion, compactness; /* the losses L_... */
 } naive_loss;
 /* Of the last forward; weights NULL: cross entropy alone. Pair by pair. */
 naive_loss naive_losses(const naive_net *net, const uint32_t *labels,
                         const moda_modular_weights *weights);
+/* The same terms of the masks instead of the activation vectors. */
+naive_loss naive_mask_losses(const naive_net *net, const uint32_t *labels,
+                             const moda_modular_weights *weights);
 
 #endif

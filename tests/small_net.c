@@ -93,28 +93,44 @@ const float *small_forward(const small_net *s, const float *x)
     return moda_executor_logits(s->executor);
 }
 
-static void modular_gradients(const small_net *s, const uint32_t *labels, moda_modular_weights w)
+/* One layer's term: its vectors [n,d] and where the gradient by them goes. */
+static void modular_gradient(const small_net *s, const uint32_t *labels, moda_modular_weights w,
+                             size_t d, size_t layers, const float *a, float *d_a)
 {
-    const moda_net *net = s->model->net;
     const size_t n = moda_executor_batch(s->executor);
     moda_modular_scratch *scratch = NULL;
-    for (size_t l = 0; l < net->tracked_count; l++) {
-        const size_t d = net->layers[net->tracked[l]].shape.c;
-        moda_modular_terms terms;
-        must(moda_modular_scratch_create(n, d, net->classes, &scratch));
-        moda_modular_layer(scratch, n, d, labels, moda_executor_activation(s->executor, l),
-                           moda_modular_pairs(scratch, n, labels), w, net->tracked_count,
-                           moda_executor_d_activation(s->executor, l), &terms);
-        moda_modular_scratch_destroy(scratch);
-    }
+    moda_modular_terms terms;
+    must(moda_modular_scratch_create(n, d, s->model->net->classes, &scratch));
+    moda_modular_layer(scratch, n, d, labels, a, moda_modular_pairs(scratch, n, labels), w, layers,
+                       d_a, &terms);
+    moda_modular_scratch_destroy(scratch);
 }
 
-void small_backward(const small_net *s, const uint32_t *labels, const moda_modular_weights *weights)
+static void entropy_gradient(const small_net *s, const uint32_t *labels)
 {
     moda_cross_entropy(moda_executor_batch(s->executor), s->model->net->classes,
                        moda_executor_logits(s->executor), labels,
                        moda_executor_d_logits(s->executor), NULL);
-    if (weights) modular_gradients(s, labels, *weights);
+}
+
+void small_backward(const small_net *s, const uint32_t *labels, const moda_modular_weights *weights)
+{
+    const moda_net *net = s->model->net;
+    entropy_gradient(s, labels);
+    for (size_t l = 0; weights && l < net->tracked_count; l++)
+        modular_gradient(s, labels, *weights, net->layers[net->tracked[l]].shape.c,
+                         net->tracked_count, moda_executor_activation(s->executor, l),
+                         moda_executor_d_activation(s->executor, l));
+    must(moda_executor_backward(s->executor));
+}
+
+void small_backward_masked(const small_net *s, const uint32_t *labels, moda_modular_weights weights)
+{
+    const moda_net *net = s->model->net;
+    entropy_gradient(s, labels);
+    for (size_t k = 0; k < net->mask_count; k++)
+        modular_gradient(s, labels, weights, net->layers[net->masks[k]].shape.c, net->mask_count,
+                         moda_executor_mask(s->executor, k), moda_executor_d_mask(s->executor, k));
     must(moda_executor_backward(s->executor));
 }
 

@@ -29,6 +29,9 @@ const float *small_forward(const small_net *s, const float *x);
 /* Loss gradients into the executor, backward. weights NULL: cross entropy alone. */
 void small_backward(const small_net *s, const uint32_t *labels,
                     const moda_modular_weights *weights);
+/* With the terms of the masks, as naive_mask_losses(). */
+void small_backward_masked(const small_net *s, const uint32_t *labels,
+                           moda_modular_weights weights);
 /* g [parameters.elements] from the last backward, 0 for running statistics; weights and running
  * statistics are the model's again afterwards. */
 void small_gradients(const small_net *s, float *g);

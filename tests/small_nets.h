@@ -178,6 +178,44 @@ static const small_case small_cases[] = {
      "[select];channels=2*zero 0-6 zero 7-12 zero;"
      "[conv];name=b;outputs=17;kernel=3;groups=depthwise;padding=1;bias=no;[batchnorm];name=bn;"
      "[relu];[conv];name=c;outputs=9;kernel=1;[relu];" SMALL_END},
+    {"mask behind a batch norm, ReLU behind it", "3 6 6",
+     "[conv];name=a;outputs=18;kernel=3;padding=1;bias=no;[batchnorm];name=an;[relu];name=ar;"
+     "[avgpool];name=g;kernel=global;[linear];name=f;outputs=7;bias=no;[relu];tracked=no;[linear];"
+     "name=s;outputs=21;[conv];name=b;outputs=21;kernel=3;bias=no;from=ar;[batchnorm];name=bn;"
+     "[mask];from=bn,s;[relu];" SMALL_END},
+    {"mask, ReLU and pool, twice", "3 8 8",
+     "[conv];name=a;outputs=16;kernel=3;padding=1;bias=no;[batchnorm];name=an;[relu];name=ar;"
+     "[avgpool];name=g;kernel=global;[linear];name=s;outputs=32;"
+     "[conv];name=b;outputs=32;kernel=3;padding=1;bias=no;from=ar;[batchnorm];name=bn;[mask];from="
+     "bn,s;"
+     "[relu];[maxpool];name=p;kernel=2;[avgpool];name=h;kernel=global;[linear];name=t;outputs=5;"
+     "[conv];name=c;outputs=5;kernel=3;bias=no;from=p;[batchnorm];name=cn;[mask];from=cn,t;[relu]"
+     ";" SMALL_END},
+    {"mask computed behind what it masks", "4 5 5",
+     "[conv];name=a;outputs=9;kernel=3;[avgpool];name=g;kernel=global;[linear];name=s;outputs=9;"
+     "[mask];from=a,s;[relu];" SMALL_END},
+    {"mask of a batch norm that is read twice", "4 5 5",
+     "[conv];name=a;outputs=9;kernel=3;bias=no;[batchnorm];name=an;[avgpool];name=g;kernel=global;"
+     "[linear];name=s;outputs=9;[mask];name=m;from=an,s;[add];from=m,an;[relu];" SMALL_END},
+    {"masks in a residual block", "3 6 6",
+     "[conv];name=a;outputs=20;kernel=3;padding=1;bias=no;[batchnorm];name=an;[relu];name=r;"
+     "[avgpool];name=g;kernel=global;[linear];name=s;outputs=20;[conv];name=b;outputs=20;kernel=3;"
+     "padding=1;from=r;bias=no;[batchnorm];name=bn;[mask];name=m;from=bn,s;[linear];name=t;"
+     "outputs=20;from=g;[conv];name=c;outputs=20;kernel=1;from=r;bias=no;[batchnorm];name=cn;"
+     "[mask];name=o;from=cn,t;[add];from=m,o;[relu];[avgpool];kernel=global;" SMALL_END},
+    {"mask of a map that nothing normalises, read twice", "3 6 5",
+     "[conv];name=a;outputs=17;kernel=3;padding=1;[relu];name=r;[linear];name=s;outputs=17;"
+     "[mask];name=m;from=r,s;[add];from=r,m;[relu];" SMALL_END},
+    {"mask of the input by the input", "7 1 1",
+     "[linear];name=a;outputs=7;[mask];name=m;from=input,a;[mask];name=k;from=a,input;"
+     "[add];from=m,k;[linear];name=b;outputs=9;[relu];" SMALL_END},
+    {"mask of vectors", "12 1 1",
+     "[linear];name=a;outputs=19;bias=no;[batchnorm];name=n;[linear];name=s;outputs=19;from=input;"
+     "[mask];from=n,s;[relu];" SMALL_END},
+    {"a mask gives the logits", "3 6 6",
+     "[conv];name=a;outputs=4;kernel=6;bias=no;[batchnorm];name=n;[linear];name=s;outputs=4;from="
+     "input;"
+     "[mask];from=n,s"},
     {"lenet", "3 16 16",
      "[conv];name=a;outputs=6;kernel=5;[relu];[maxpool];kernel=2;[conv];name=b;outputs=16;kernel=5;"
      "[relu];[maxpool];kernel=2;[linear];name=c;outputs=30;[relu];" SMALL_END},

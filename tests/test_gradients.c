@@ -7,6 +7,7 @@
 #include <criterion/new/assert.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 TestSuite(gradients, .timeout = 300);
 
@@ -26,12 +27,13 @@ typedef struct slope_check {
     const float *x;
     const uint32_t *labels;
     const moda_modular_weights *weights;
+    bool masked; /* the weights are those of the masks' terms */
 } slope_check;
 
 static double loss(const slope_check *c)
 {
     naive_forward(c->naive, c->x);
-    return naive_losses(c->naive, c->labels, c->weights).total;
+    return (c->masked ? naive_mask_losses : naive_losses)(c->naive, c->labels, c->weights).total;
 }
 
 /* Slope of the loss when w [count] moves along direction. */
@@ -74,7 +76,7 @@ static void check_tensor(const slope_check *c, const moda_parameter *p, const fl
 }
 
 static void check(const small_case *c, size_t n, moda_convolution convolution,
-                  const moda_modular_weights *weights)
+                  const moda_modular_weights *weights, bool masked)
 {
     moda_model *model = small_model(c->input, c->body, 8);
     const moda_shape in = model->net->input;
@@ -83,11 +85,15 @@ static void check(const small_case *c, size_t n, moda_convolution convolution,
     float *g = calloc(model->parameters.elements, sizeof *g);
     small_net s = small_create(model, (moda_executor_options){.batch = n,
                                                               .training = true,
-                                                              .modular = weights != NULL,
+                                                              .modular = weights && !masked,
+                                                              .masked = masked,
                                                               .convolution = convolution});
-    const slope_check slopes = {c->name, naive_create(model, n, true), x, labels, weights};
+    const slope_check slopes = {c->name, naive_create(model, n, true), x, labels, weights, masked};
     small_forward(&s, x);
-    small_backward(&s, labels, weights);
+    if (masked)
+        small_backward_masked(&s, labels, *weights);
+    else
+        small_backward(&s, labels, weights);
     small_gradients(&s, g);
     for (size_t t = 0; t < model->parameters.count; t++) {
         const moda_parameter *p = &model->parameters.items[t];
@@ -103,13 +109,13 @@ Test(gradients, of_the_modular_method)
 {
     const moda_modular_weights weights = {1, 0.8, 0.3};
     for (size_t i = 0; i < small_case_count; i++)
-        check(&small_cases[i], 5, MODA_CONVOLUTION_AUTO, &weights);
+        check(&small_cases[i], 5, MODA_CONVOLUTION_AUTO, &weights, false);
 }
 
 Test(gradients, of_the_standard_method)
 {
     for (size_t i = 0; i < small_case_count; i++)
-        check(&small_cases[i], 3, MODA_CONVOLUTION_DIRECT, NULL);
+        check(&small_cases[i], 3, MODA_CONVOLUTION_DIRECT, NULL, false);
 }
 
 /* One term alone: nothing hides behind the cross entropy. Its weight drowns the rest. */
@@ -119,5 +125,17 @@ Test(gradients, of_each_modular_term)
     const size_t every = 5;
     for (size_t t = 0; t < 3; t++)
         for (size_t i = t; i < small_case_count; i += every)
-            check(&small_cases[i], 6, MODA_CONVOLUTION_AUTO, &terms[t]);
+            check(&small_cases[i], 6, MODA_CONVOLUTION_AUTO, &terms[t], false);
+}
+
+/* The masks' terms, beside the cross entropy and so large that it hardly counts. */
+Test(gradients, of_the_mask_method)
+{
+    const moda_modular_weights terms[] = {{0.5, 1.5, 0}, {50, 0, 0}, {0, 50, 0}};
+    size_t cases = 0;
+    for (size_t i = 0; i < small_case_count; i++) {
+        if (!strstr(small_cases[i].body, "[mask]")) continue;
+        check(&small_cases[i], 6, MODA_CONVOLUTION_AUTO, &terms[cases++ % 3], true);
+    }
+    cr_assert(lt(sz, 5, cases));
 }

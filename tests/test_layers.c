@@ -42,6 +42,13 @@ static void check(const small_case *c, moda_executor_options options)
         compare(c->name, "an activation vector", n * d, moda_executor_activation(s.executor, l), a);
         free(a);
     }
+    for (size_t k = 0; options.masked && k < model->net->mask_count; k++) {
+        const size_t d = model->net->layers[model->net->masks[k]].shape.c;
+        double *m = calloc(n * d, sizeof *m);
+        naive_mask(naive, k, m);
+        compare(c->name, "a mask", n * d, moda_executor_mask(s.executor, k), m);
+        free(m);
+    }
     naive_destroy(naive);
     small_destroy(&s);
     moda_model_destroy(model);
@@ -54,6 +61,7 @@ static void check_all(bool training, moda_convolution convolution, size_t batch)
         check(&small_cases[i], (moda_executor_options){.batch = batch,
                                                        .training = training,
                                                        .modular = true,
+                                                       .masked = batch != 2,
                                                        .convolution = convolution});
 }
 
