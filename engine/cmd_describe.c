@@ -48,8 +48,10 @@ static size_t weights_bytes(const moda_parameter_list *list)
 static moda_status plan_training(description *d)
 {
     moda_status st = MODA_OK;
-    const moda_executor_options options = {
-        .batch = d->batch_size, .training = true, .modular = true};
+    const moda_executor_options options = {.batch = d->batch_size,
+                                           .training = true,
+                                           .modular = !d->net->mask_count,
+                                           .masked = d->net->mask_count > 0};
     moda_weights *weights = NULL;
     moda_executor *executor = NULL;
     MODA_TRY(moda_weights_create(d->net, &weights));
@@ -122,9 +124,11 @@ static void print_layers(const description *d)
 static void print_totals(const description *d)
 {
     char count[32], trainable[32], bytes[16], unshared[16];
-    printf("\n%s: input %zux%zux%zu, %zu classes, %zu layers, %zu tracked\n", d->net->name,
+    printf("\n%s: input %zux%zux%zu, %zu classes, %zu layers, %zu tracked", d->net->name,
            d->net->input.c, d->net->input.h, d->net->input.w, d->net->classes,
            d->net->layer_count - 1, d->net->tracked_count);
+    if (d->net->mask_count) printf(", %zu masks", d->net->mask_count);
+    printf("\n");
     printf("parameters      %s, of them trainable %s\n", moda_human_count(d->list.elements, count),
            moda_human_count(d->list.trainable, trainable));
     printf("multiply-adds   %s per sample, forward\n", moda_human_count(d->flops, count));

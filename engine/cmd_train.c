@@ -5,11 +5,33 @@
 #include "base/progress.h"
 #include "engine/cmd_train_internal.h"
 #include "engine/commands.h"
+#include "engine/net_masked.h"
 #include "engine/peak.h"
 #include "engine/quote_internal.h"
 #include "numa/threads.h"
 #include <math.h>
 #include <string.h>
+
+/* The weights of the terms, each method's own where none are given. */
+static moda_status settle_method(moda_train_command *c)
+{
+    moda_status st = MODA_OK;
+    static const moda_modular_weights usual[] = {
+        [STANDARD] = {0, 0, 0}, [MODA] = {1, 1, 0.3}, [MWT] = {0.5, 1.5, 0}};
+    const moda_modular_weights u = usual[c->method];
+    MODA_CHECK(
+        c->method != STANDARD || (isnan(c->alpha) && isnan(c->beta) && isnan(c->gamma)),
+        MODA_ERR_ARG,
+        "--alpha, --beta and --gamma mean nothing to --method standard: drop them or use moda");
+    MODA_CHECK(c->method != MWT || isnan(c->gamma), MODA_ERR_ARG,
+               "--gamma means nothing to --method mwt, whose loss has no compactness: drop it");
+    c->options.modular = c->method == MODA, c->options.masked = c->method == MWT;
+    c->options.weights = (moda_modular_weights){isnan(c->alpha) ? u.affinity : c->alpha,
+                                                isnan(c->beta) ? u.dispersion : c->beta,
+                                                isnan(c->gamma) ? u.compactness : c->gamma};
+out:
+    return st;
+}
 
 /* Checks what was given, and derives the trainer's options from it. */
 static moda_status settle(moda_train_command *c)
@@ -22,9 +44,7 @@ static moda_status settle(moda_train_command *c)
     MODA_CHECK(c->out, MODA_ERR_ARG, "--out is missing: name a folder for the results");
     MODA_TRY(moda_check_folder(c->out));
     MODA_TRY(moda_check_distinct("json", c->common.json, c->out, moda_run_files));
-    MODA_CHECK(
-        c->method == MODA || (isnan(c->alpha) && isnan(c->beta) && isnan(c->gamma)), MODA_ERR_ARG,
-        "--alpha, --beta and --gamma mean nothing to --method standard: drop them or use moda");
+    MODA_TRY(settle_method(c));
     MODA_CHECK(c->convolution == 0 || c->tune <= MODA_TUNE_OFF, MODA_ERR_ARG,
                "--tune %s means nothing to --convolution direct: drop one of them",
                c->tune < 0 ? "" : moda_train_efforts[c->tune]);
@@ -33,10 +53,6 @@ static moda_status settle(moda_train_command *c)
     const size_t kept = c->keep_epochs.n ? c->keep_epochs.values[c->keep_epochs.n - 1] : 0;
     MODA_CHECK(kept <= o->epochs, MODA_ERR_ARG, "--keep-epochs %zu: this run has %zu epochs", kept,
                o->epochs);
-    o->modular = c->method == MODA;
-    o->weights =
-        (moda_modular_weights){isnan(c->alpha) ? 1 : c->alpha, isnan(c->beta) ? 1 : c->beta,
-                               isnan(c->gamma) ? 0.3 : c->gamma};
     o->augment = !c->no_augment, o->shuffle = !c->no_shuffle;
     o->precision = (moda_precision)c->precision;
     MODA_CHECK(o->precision != MODA_PRECISION_AUTO || c->tune != MODA_TUNE_OFF, MODA_ERR_ARG,
@@ -67,8 +83,8 @@ static moda_status parse(const moda_command *self, int argc, char **argv, moda_t
          "the network: a built-in name or a description", &c->model_name, 0, 0, NULL},
         {MODA_OPTION_TABLE, NULL, NULL, NULL, data, 0, 0, NULL},
         {MODA_OPTION_CHOICE, "method", "M",
-         "standard, or moda: with the modular losses (default moda)", &c->method, 0, 0,
-         moda_train_methods},
+         "standard, moda: with the modular losses, or mwt: with masks (default moda)", &c->method,
+         0, 0, moda_train_methods},
         {MODA_OPTION_TEXT, "out", "DIR", "folder for the model and its figures", &c->out, 0, 0,
          NULL},
         {MODA_OPTION_SIZE, "epochs", "N", "passes over the data (default 200)", &o->epochs, 1, 1e6,
@@ -81,12 +97,12 @@ static moda_status parse(const moda_command *self, int argc, char **argv, moda_t
          0.9999, NULL},
         {MODA_OPTION_REAL, "weight-decay", "X", "L2 decay (default 0)", &o->sgd.weight_decay, 0,
          1e3, NULL},
-        {MODA_OPTION_REAL, "alpha", "X", "weight of the affinity loss (default 1)", &c->alpha, 0,
-         1e6, NULL},
-        {MODA_OPTION_REAL, "beta", "X", "weight of the dispersion loss (default 1)", &c->beta, 0,
-         1e6, NULL},
-        {MODA_OPTION_REAL, "gamma", "X", "weight of the compactness loss (default 0.3)", &c->gamma,
-         0, 1e6, NULL},
+        {MODA_OPTION_REAL, "alpha", "X", "weight of the affinity loss (default 1, mwt 0.5)",
+         &c->alpha, 0, 1e6, NULL},
+        {MODA_OPTION_REAL, "beta", "X", "weight of the dispersion loss (default 1, mwt 1.5)",
+         &c->beta, 0, 1e6, NULL},
+        {MODA_OPTION_REAL, "gamma", "X", "weight of the compactness loss (default 0.3, not mwt)",
+         &c->gamma, 0, 1e6, NULL},
         {MODA_OPTION_CHOICE, "precision", "P",
          "f32, bf16 (CPUs with AVX-512-BF16), or auto: per layer what is faster (default f32)",
          &c->precision, 0, 0, moda_train_precisions},
@@ -185,6 +201,21 @@ size_t moda_train_tuned_batch(const moda_train_command *c)
     return n < c->options.batch_size ? n : c->options.batch_size;
 }
 
+/* The network that is trained: MwT puts masks into one that has none. */
+static moda_status open_net(const moda_train_command *c, moda_net_defaults defaults, moda_net **net)
+{
+    moda_status st = MODA_OK;
+    moda_net *opened = NULL;
+    MODA_TRY(moda_net_open(c->model_name, defaults, &opened));
+    if (c->method == MWT && opened->mask_count == 0)
+        MODA_TRY(moda_net_add_masks(opened, net));
+    else
+        *net = opened, opened = NULL;
+out:
+    moda_net_destroy(opened);
+    return st;
+}
+
 static moda_status prepare(moda_train_command *c)
 {
     moda_status st = MODA_OK;
@@ -195,7 +226,7 @@ static moda_status prepare(moda_train_command *c)
     if (c->flip != FLIP_AUTO) c->data->flip = c->flip == FLIP_YES;
     const moda_images *x = &c->data->train;
     const moda_net_defaults defaults = {{x->channels, x->height, x->width}, c->data->classes};
-    MODA_TRY(moda_net_open(c->model_name, defaults, &net));
+    MODA_TRY(open_net(c, defaults, &net));
     MODA_TRY(moda_model_create(net, &c->model));
     MODA_TRY(init_weights(c, defaults));
     MODA_TRY(moda_model_describe_data(c->model, c->data));

@@ -8,7 +8,7 @@
 #include "engine/trainer.h"
 #include "engine/tuner.h"
 
-enum { STANDARD, MODA };
+enum { STANDARD, MODA, MWT };
 enum { FLIP_AUTO, FLIP_YES, FLIP_NO };
 /* The words of the options of these names, NULL behind the last. */
 extern const char *const moda_train_methods[], *const moda_train_flips[];

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const char *const moda_train_methods[] = {"standard", "moda", NULL};
+const char *const moda_train_methods[] = {"standard", "moda", "mwt", NULL};
 const char *const moda_train_precisions[] = {"f32", "bf16", "auto", NULL};
 const char *const moda_train_flips[] = {"auto", "yes", "no", NULL};
 const char *const moda_train_convolutions[] = {"auto", "direct", NULL};
@@ -21,7 +21,8 @@ moda_status moda_train_config(moda_train_command *c)
     moda_status st = MODA_OK;
     const moda_train_options *o = &c->options;
     const moda_data_options *d = &c->data_options;
-    const moda_modular_weights w = o->modular ? o->weights : (moda_modular_weights){0, 0, 0};
+    const moda_modular_weights w =
+        c->method != STANDARD ? o->weights : (moda_modular_weights){0, 0, 0};
     char *description = NULL;
     bool whole = true;
     MODA_TRY(moda_net_print(c->model->net, &description));
@@ -87,6 +88,9 @@ void moda_train_introduce(const moda_train_command *c)
     if (o->modular)
         printf("method    moda: alpha %g, beta %g, gamma %g\n", o->weights.affinity,
                o->weights.dispersion, o->weights.compactness);
+    else if (o->masked)
+        printf("method    mwt: alpha %g, beta %g, %zu masks\n", o->weights.affinity,
+               o->weights.dispersion, net->mask_count);
     else
         printf("method    standard: cross entropy\n");
     printf("training  %zu epochs of %zu steps, batch %zu, learning rate %g, seed %llu%s%s\n",
@@ -110,6 +114,7 @@ void moda_train_say_epoch(const moda_train_command *c, const moda_train_record *
     if (c->options.modular)
         printf("  affinity %.4f  dispersion %.4f  compactness %.4f", r->affinity, r->dispersion,
                r->compactness);
+    if (c->options.masked) printf("  affinity %.4f  dispersion %.4f", r->affinity, r->dispersion);
     printf("  train %.4f", r->train_accuracy);
     if (!isnan(r->test_accuracy)) printf("  test %.4f", r->test_accuracy);
     printf("  %.1f s  %.0f/s  data %.1f%%\n", r->seconds, r->samples_per_second,

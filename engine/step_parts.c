@@ -1,6 +1,7 @@
 /* engine/step_parts.c - what the trainer does itself in a step, as parts of a profile. */
 #include "base/isa.h"
 #include "base/progress.h"
+#include "engine/step_losses_internal.h"
 #include "engine/step_parts_internal.h"
 #include <stdio.h>
 
@@ -20,12 +21,12 @@ static const char *with_isa(const char *kernel, char *text, size_t size)
     return text;
 }
 
-/* Activation vectors of all tracked layers, in f32. */
-static double activation_bytes(const moda_net *net, size_t n)
+/* Vectors of all those layers, in f32. */
+static double vector_bytes(const moda_net *net, moda_step_layers layers, size_t n)
 {
     double bytes = 0;
-    for (size_t t = 0; t < net->tracked_count; t++)
-        bytes += (double)(n * net->layers[net->tracked[t]].shape.c * sizeof(float));
+    for (size_t l = 0; l < layers.count; l++)
+        bytes += (double)(n * net->layers[layers.index[l]].shape.c * sizeof(float));
     return bytes;
 }
 
@@ -36,6 +37,7 @@ moda_status moda_step_parts_add(moda_profile *profile, const moda_net *net,
     moda_status st = MODA_OK;
     const size_t n = moda_executor_batch(executor), behind = net->layer_count;
     const moda_shape in = net->input;
+    const moda_step_layers layers = moda_step_layers_of(net, options->masked);
     const double pixels = (double)(n * in.c * in.h * in.w);
     moda_profile_part batch = {.work = MODA_WORK_DATA, .bytes = pixels * (1 + sizeof(float))};
     moda_profile_part loss = {.place = behind, .work = MODA_WORK_LOSSES};
@@ -50,9 +52,9 @@ moda_status moda_step_parts_add(moda_profile *profile, const moda_net *net,
     snprintf(loss.shape, sizeof loss.shape, "%zux%zu", n, net->classes);
     loss.bytes = 2 * (double)(n * net->classes * sizeof(float));
     MODA_TRY(add(profile, loss, "cross entropy", "softmax", &parts->cross_entropy));
-    snprintf(loss.shape, sizeof loss.shape, "%zu layers", net->tracked_count);
-    loss.bytes = 2 * activation_bytes(net, n);
-    if (options->modular)
+    snprintf(loss.shape, sizeof loss.shape, "%zu layers", layers.count);
+    loss.bytes = 2 * vector_bytes(net, layers, n);
+    if (options->modular || options->masked)
         MODA_TRY(add(profile, loss, "modular losses", with_isa("class sums", text, sizeof text),
                      &parts->modular));
     snprintf(update.shape, sizeof update.shape, "%zu", list.trainable);

@@ -1,5 +1,6 @@
 /* engine/trainer.c - what a training needs, and one step of it; trainer_run.c has the epochs. */
 #include "base/progress.h"
+#include "engine/step_losses_internal.h"
 #include "engine/trainer_internal.h"
 #include "losses/cross_entropy.h"
 #include <math.h>
@@ -23,6 +24,8 @@ static moda_status check(const moda_model *model, const moda_dataset *data,
     MODA_CHECK(data->classes == model->net->classes, MODA_ERR_ARG,
                "%s: %zu classes, network %s has %zu outputs", data->name, data->classes,
                model->net->name, model->net->classes);
+    MODA_CHECK(!o->masked || model->net->mask_count, MODA_ERR_ARG,
+               "network %s has no masks to train: add [mask] layers", model->net->name);
 out:
     return st;
 }
@@ -50,6 +53,7 @@ static moda_status create_executors(moda_trainer *t)
     const size_t n = t->data->train.n, left = n % o->batch_size, tested = t->data->test.n;
     moda_executor_options x = {.training = true,
                                .modular = o->modular,
+                               .masked = o->masked,
                                .convolution = o->convolution,
                                .tuning = o->tuning,
                                .precision = o->precision};
@@ -68,7 +72,7 @@ static moda_status create_executors(moda_trainer *t)
     }
     if (tested) {
         x.batch = tested < o->batch_size ? tested : o->batch_size;
-        x.training = x.modular = false;
+        x.training = x.modular = x.masked = false;
         x.precision = MODA_PRECISION_F32;
         MODA_TRY(moda_executor_create(t->weights, &x, &t->test));
         all[count++] = t->test;
@@ -77,17 +81,6 @@ static moda_status create_executors(moda_trainer *t)
     MODA_TRY(moda_weights_load(t->weights, t->model));
 out:
     return st;
-}
-
-static moda_status create_scratch(moda_trainer *t)
-{
-    size_t widest = 1;
-    const moda_net *net = t->model->net;
-    for (size_t l = 0; l < net->tracked_count; l++)
-        if (net->layers[net->tracked[l]].shape.c > widest)
-            widest = net->layers[net->tracked[l]].shape.c;
-    return moda_modular_scratch_create(t->options.batch_size, widest, t->data->classes,
-                                       &t->scratch);
 }
 
 /* Smaller batches are another program: only steps of one executor can be compared. */
@@ -122,7 +115,8 @@ moda_status moda_trainer_create(moda_model *model, const moda_dataset *data,
     t->model = model, t->data = data, t->options = *options;
     MODA_ALLOC(t->labels, options->batch_size * sizeof *t->labels);
     MODA_TRY(create_batches(t));
-    if (options->modular) MODA_TRY(create_scratch(t));
+    if (options->modular || options->masked)
+        MODA_TRY(moda_step_losses_scratch(model->net, options, &t->scratch));
     MODA_TRY(create_executors(t));
     if (options->profile) MODA_TRY(create_profile(t));
     *trainer = t, t = NULL;
@@ -162,48 +156,23 @@ moda_executor *moda_trainer_executor(const moda_trainer *t)
 /* ---- one step ---- */
 
 /* The first term that is not finite and its value, for the message; NULL if all are. */
-static const char *bad_term(const moda_train_record *r, bool modular, double *value)
+static const char *bad_term(const moda_train_record *r, const moda_train_options *o, double *value)
 {
+    const bool pairs = o->modular || o->masked;
     const struct {
         const char *name;
         double value;
         bool counts;
     } terms[] = {{"cross entropy", r->cross_entropy, true},
-                 {"affinity", r->affinity, modular},
-                 {"dispersion", r->dispersion, modular},
-                 {"compactness", r->compactness, modular},
+                 {"affinity", r->affinity, pairs},
+                 {"dispersion", r->dispersion, pairs},
+                 {"compactness", r->compactness, o->modular},
                  {"the weighted sum", r->loss, true}};
     for (size_t i = 0; i < sizeof terms / sizeof *terms; i++) {
         *value = terms[i].value;
         if (terms[i].counts && !isfinite(*value)) return terms[i].name;
     }
     return NULL;
-}
-
-/* Values of the three modular terms into the record, their gradients into the executor. */
-static void modular_losses(moda_trainer *t, moda_executor *e, size_t n, moda_train_record *r)
-{
-    const moda_net *net = t->model->net;
-    const double layers = (double)net->tracked_count;
-    const moda_modular_weights w = t->options.weights;
-    const moda_pair_counts pairs = moda_modular_pairs(t->scratch, n, t->labels);
-    moda_modular_terms sum = {0, 0, 0};
-    for (size_t l = 0; l < net->tracked_count; l++) {
-        moda_modular_terms layer;
-        moda_modular_layer(t->scratch, n, net->layers[net->tracked[l]].shape.c, t->labels,
-                           moda_executor_activation(e, l), pairs, w, net->tracked_count,
-                           moda_executor_d_activation(e, l), &layer);
-        sum.affinity += layer.affinity;
-        sum.dispersion += layer.dispersion;
-        sum.compactness += layer.compactness;
-    }
-    r->affinity = layers ? 1 - sum.affinity / layers : 0;
-    r->dispersion = layers ? sum.dispersion / layers : 0;
-    r->compactness = layers ? sum.compactness / layers : 0;
-    r->batches_without_same = pairs.same == 0;
-    r->batches_without_different = pairs.different == 0;
-    r->loss +=
-        w.affinity * r->affinity + w.dispersion * r->dispersion + w.compactness * r->compactness;
 }
 
 /* The batch into the executor; returns its samples. */
@@ -227,9 +196,9 @@ static void losses(moda_trainer *t, moda_executor *e, size_t n, moda_train_recor
     r->train_accuracy = (double)correct / (double)n;
     r->loss = r->cross_entropy;
     moda_step_part_end(&t->parts, t->parts.cross_entropy, begin);
-    if (!t->options.modular) return;
+    if (!t->scratch) return;
     begin = moda_step_part_begin(&t->parts);
-    modular_losses(t, e, n, r);
+    moda_step_losses(t->model->net, &t->options, t->scratch, e, n, t->labels, r);
     moda_step_part_end(&t->parts, t->parts.modular, begin);
 }
 
@@ -246,10 +215,13 @@ moda_status moda_trainer_step(moda_trainer *t, size_t step, double rate, moda_tr
     const size_t n = fill_batch(t, step, e, r);
     MODA_TRY(moda_executor_forward(e));
     losses(t, e, n, r);
-    const char *bad = bad_term(r, t->options.modular, &value);
+    const char *bad = bad_term(r, &t->options, &value);
     MODA_CHECK(!bad, MODA_ERR_NUMERIC,
                "step %zu: the loss is not finite (%s is %g): use a smaller learning rate%s",
-               t->steps, bad, value, t->options.modular ? ", alpha, beta or gamma" : "");
+               t->steps, bad, value,
+               t->options.modular  ? ", alpha, beta or gamma"
+               : t->options.masked ? ", alpha or beta"
+                                   : "");
     MODA_TRY(moda_executor_backward(e));
     sgd.learning_rate = rate;
     const double begin = moda_step_part_begin(&t->parts);

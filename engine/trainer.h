@@ -1,4 +1,5 @@
-/* engine/trainer.h - training a model, standard or with the modular losses.
+/* engine/trainer.h - training a model, standard or with the modular losses, of its activation vectors or of
+ * its masks.
  *
  *   L = cross entropy + alpha*L_aff + beta*L_dis + gamma*L_com          docs/equations.md E1-E8
  * SGD with Nesterov momentum; the learning rate follows a cosine over the epochs, stepped per epoch:
@@ -17,10 +18,12 @@
 
 typedef struct moda_train_options {
     size_t epochs, batch_size;
-    size_t max_steps;             /* 0: no limit; stops in the middle of an epoch if need be */
-    moda_sgd sgd;                 /* learning_rate: of epoch 0 */
-    bool modular;                 /* false: cross entropy alone, the terms are not even taken */
-    moda_modular_weights weights; /* alpha, beta, gamma */
+    size_t max_steps; /* 0: no limit; stops in the middle of an epoch if need be */
+    moda_sgd sgd;     /* learning_rate: of epoch 0 */
+    /* One of them at most; neither: cross entropy alone, the terms are not even taken. */
+    bool modular;                 /* terms of the tracked layers' activation vectors */
+    bool masked;                  /* terms of the [mask] layers' masks, docs/equations.md E9 */
+    moda_modular_weights weights; /* alpha, beta, gamma; masked: gamma is 0 */
     bool augment, shuffle;
     size_t crop_padding; /* with augment; the flip follows the data set */
     moda_convolution convolution;
@@ -33,7 +36,7 @@ typedef struct moda_train_options {
 } moda_train_options;
 
 /* What an epoch, or one step, brought. Losses are means over its samples. affinity, dispersion and
- * compactness are the losses L_aff, L_dis, L_com; NaN in standard training. */
+ * compactness are the losses L_aff, L_dis, L_com; NaN in standard training, the last one for masks, too. */
 typedef struct moda_train_record {
     size_t epoch, steps; /* counted from 1; steps since the start of training */
     double loss, cross_entropy, affinity, dispersion, compactness;
@@ -55,7 +58,8 @@ typedef struct moda_train_events {
 typedef struct moda_trainer moda_trainer;
 
 /* Plans and allocates everything. model and data are borrowed until destroy; the model's values are
- * the start. Fails: MODA_ERR_ARG (images do not fit the network, labels beyond its classes). */
+ * the start. Fails: MODA_ERR_ARG (images do not fit the network, labels beyond its classes, masked
+ * without masks). */
 MODA_MUST_USE moda_status moda_trainer_create(moda_model *model, const moda_dataset *data,
                                               const moda_train_options *options,
                                               moda_trainer **trainer);

@@ -17,7 +17,7 @@ struct moda_trainer {
     moda_executor *full, *rest; /* rest: an epoch's last smaller batch; either may be NULL */
     moda_executor *test;        /* may be NULL */
     moda_workspace *workspace;
-    moda_modular_scratch *scratch; /* modular only */
+    moda_modular_scratch *scratch; /* modular or masked only */
     size_t steps;                  /* since the start */
     moda_executor *profiled;       /* may be NULL */
     moda_step_parts parts;
