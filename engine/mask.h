@@ -3,7 +3,7 @@
  *
  * Maps are [n, ceil(c/b), hw, b] with channel block b = 1, 8 or 16 (losses/activation.h), f32 or bf16;
  * s, m and gradients by them are [n,c] f32 without padding, and so is all arithmetic.
- *   m = relu(tanh(s)),   y = m * x for all pixels of a channel             docs/equations.md E9
+ *   m = relu(tanh(s)),   y = m * x for all pixels of a channel             docs/equations.md E17
  *   d_x = m * d_y,   d_m = sum over hw of d_y * x,   d_s = d_m * (1 - m^2) where m > 0, else 0
  * Padding channels of y and d_x are 0. Sums run per map in a fixed order: the same bits for any thread
  * count. A NaN stays one. */

@@ -22,7 +22,7 @@ typedef struct moda_train_options {
     moda_sgd sgd;     /* learning_rate: of epoch 0 */
     /* One of them at most; neither: cross entropy alone, the terms are not even taken. */
     bool modular;                 /* terms of the tracked layers' activation vectors */
-    bool masked;                  /* terms of the [mask] layers' masks, docs/equations.md E9 */
+    bool masked;                  /* terms of the [mask] layers' masks, docs/equations.md E18 */
     moda_modular_weights weights; /* alpha, beta, gamma; masked: gamma is 0 */
     bool augment, shuffle;
     size_t crop_padding; /* with augment; the flip follows the data set */
