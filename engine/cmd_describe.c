@@ -127,7 +127,7 @@ static void print_totals(const description *d)
     printf("\n%s: input %zux%zux%zu, %zu classes, %zu layers, %zu tracked", d->net->name,
            d->net->input.c, d->net->input.h, d->net->input.w, d->net->classes,
            d->net->layer_count - 1, d->net->tracked_count);
-    if (d->net->mask_count) printf(", %zu masks", d->net->mask_count);
+    if (d->net->mask_count) printf(", %zu masked", d->net->mask_count);
     printf("\n");
     printf("parameters      %s, of them trainable %s\n", moda_human_count(d->list.elements, count),
            moda_human_count(d->list.trainable, trainable));

@@ -157,6 +157,46 @@ Test(cmd_train, models_of_chosen_epochs)
     cr_assert(program_has("run/epoch-2.safetensors") && program_lacks("run/epoch-1.safetensors"));
 }
 
+static const char norm_net[] = "[net]\nname = norm\n"
+                               "[conv]\nname = a\noutputs = 5\nkernel = 3\npadding = 1\nbias = "
+                               "no\n[batchnorm]\nname = an\n[relu]\n"
+                               "[conv]\nname = b\noutputs = 9\nkernel = 3\npadding = 1\nbias = "
+                               "no\n[batchnorm]\nname = bn\n[relu]\n"
+                               "[linear]\nname = c\noutputs = classes\n";
+
+/* Masks come into the network; what has them goes on like any other, --init and all. */
+Test(cmd_train, with_masks)
+{
+    test_write("norm.net", norm_net);
+    program_must("train --model norm.net " DATA " --threads 2 --method mwt --out run --epochs 2");
+    json_t *config = program_json("run/config.json"),
+           *epochs = program_json_lines("run/metrics.jsonl");
+    cr_assert(holds(config, "method", "mwt") && holds(config, "description", "[mask]"));
+    cr_assert(eq(dbl, number(config, "alpha"), 0.5));
+    cr_assert(eq(dbl, number(config, "beta"), 1.5));
+    cr_assert(eq(dbl, number(config, "gamma"), 0));
+    const json_t *last = json_array_get(epochs, 1);
+    cr_assert(eq(int, json_is_null(json_object_get(last, "compactness")), 1));
+    cr_assert(lt(dbl, 0.0, number(last, "dispersion")));
+    cr_assert(epsilon_eq(dbl, number(last, "loss"),
+                         number(last, "cross_entropy") + 0.5 * number(last, "affinity") +
+                             1.5 * number(last, "dispersion"),
+                         1e-9));
+    json_decref(config), json_decref(epochs);
+    const program_result eval = program_must("eval run/model.safetensors " DATA);
+    cr_assert(strstr(eval.out, "all") != NULL, "%s", eval.out);
+    const program_result shown = program_must("describe run/model.safetensors");
+    cr_assert(strstr(shown.out, ", 1 masked") != NULL, "%s", shown.out);
+    const program_result text = program_must("describe run/model.safetensors --text");
+    test_write("masked.net", text.out);
+    program_must("train --model masked.net " DATA
+                 " --threads 2 --method mwt --out again --epochs 1 "
+                 "--init run/model.safetensors --beta 0");
+    program_must_fail(1, "bn.mask.fc1.weight",
+                      "train --model norm.net " DATA
+                      " --threads 2 --out x --init run/model.safetensors");
+}
+
 /* Steps are logged on request; an old run in the folder leaves nothing behind. */
 Test(cmd_train, a_new_run_replaces_the_old_one)
 {
@@ -209,6 +249,8 @@ Test(cmd_train, wrong_calls_exit_with_2)
         {SMALL "--out x --per-class -1", "--per-class"},
         {SMALL "--out x --method standard --alpha 1", "--alpha"},
         {SMALL "--out x --method standard --gamma 0", "--gamma"},
+        {SMALL "--out x --method mwt --gamma 0", "--gamma means nothing to --method mwt"},
+        {SMALL "--out x --method mwt", "small has nothing to mask"},
         {SMALL "--out x --no-such-option", "unknown option '--no-such-option'"},
         {SMALL "--out x stray", "stray"},
         {SMALL "--out", "--out"},
