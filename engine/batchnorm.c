@@ -19,7 +19,8 @@ const moda_batchnorm_kernels *moda_batchnorm_kernels_now(void)
 
 static moda_batchnorm_maps maps(const moda_batchnorm *b)
 {
-    return (moda_batchnorm_maps){.s = b->map, .y_type = b->y_type, .relu = b->relu};
+    return (moda_batchnorm_maps){
+        .s = b->map, .y_type = b->y_type, .relu = b->relu, .mask = b->mask, .d_mask = b->d_mask};
 }
 
 size_t moda_batchnorm_channels(moda_map_shape s)

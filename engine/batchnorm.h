@@ -1,10 +1,11 @@
-/* engine/batchnorm.h - batch normalisation of feature maps with the ReLU behind it, the activation
- * vectors of the result and the modular gradient, all in the same passes over memory.
+/* engine/batchnorm.h - batch normalisation of feature maps with the mask (engine/mask.h) and the ReLU behind
+ * it, the activation vectors of the result and the modular gradient, all in the same passes over memory.
  *
  * Maps are [n, ceil(c/b), hw, b] with channel block b = 1, 8 or 16 (losses/activation.h); per-channel
  * arrays have ceil(c/b)*b entries, those of padding channels being 0.
  *   mean_c = mean of x, variance_c = mean of (x - mean_c)^2, over n*hw                docs/equations.md
- *   y      = r(scale_c * (x - mean_c) / sqrt(variance_c + eps) + shift_c),   r = ReLU or identity
+ *   y      = r(scale_c * (x - mean_c) / sqrt(variance_c + eps) + shift_c),   r = ReLU or identity,
+ *            times mask[n,c] >= 0 if there is one
  *   a[n,c] = mean of y over hw
  * Maps are f32 or bf16 in memory; all else, and all arithmetic, is f32.
  * Sums run per map in f32 and across maps in f64 in order of n: the same bits for any thread count.
@@ -23,7 +24,9 @@ typedef struct moda_batchnorm {
     moda_map_shape map; /* type: of x, and of the gradient by it */
     float eps;
     bool relu;
-    moda_real y_type; /* of y, and of the gradient by it */
+    moda_real y_type;  /* of y, and of the gradient by it */
+    const float *mask; /* [n,c], NULL: none */
+    float *d_mask;     /* [n,c], written by backward: the gradient by it */
 } moda_batchnorm;
 
 /* Floats of scratch that each function wants. */

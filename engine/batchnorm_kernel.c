@@ -97,15 +97,16 @@ INLINE void block_affine(moda_real x_type, moda_real y_type, const moda_batchnor
     const void *xs = at(x_type, x, o.offset);
     void *ys = at_out(y_type, y, o.offset);
     const vec kv = repeat(k + o.channel, s.block), mv = repeat(m + o.channel, s.block);
+    const vec mask_of = factors_of(s, &o, b->mask);
     const size_t whole = o.length / LANES * LANES, rest = o.length - whole;
     vec total = {0};
     for (size_t j = 0; j < whole; j += LANES) {
-        const vec z = load(x_type, xs, j) * kv + mv, v = relu ? positive(z, z) : z;
+        const vec z = load(x_type, xs, j) * kv + mv, v = (relu ? positive(z, z) : z) * mask_of;
         store(y_type, ys, j, v);
         total += v;
     }
     const vec z = load_tail(x_type, at(x_type, xs, whole), rest) * kv + mv;
-    const vec v = relu ? positive(z, z) : z;
+    const vec v = (relu ? positive(z, z) : z) * mask_of;
     store_tail(y_type, at_out(y_type, ys, whole), v, rest);
     if (a) store_means(s, &o, total + first_lanes(v, rest), a);
 }
@@ -143,6 +144,11 @@ INLINE void block_gradient_sums(moda_real x_type, moda_real y_type, const moda_b
     float sums[LANES], products[LANES];
     fold(sum + kept, s.block, sums);
     fold(product + kept * (v - centre), s.block, products);
+    for (size_t l = 0; b->mask && l < o.real; l++) { /* k*x + m = k*(x - mean) + (k*mean + m) */
+        const size_t c = o.channel + l;
+        b->d_mask[o.row + l] = k[c] * products[l] + (k[c] * mean[c] + m[c]) * sums[l];
+        sums[l] *= b->mask[o.row + l], products[l] *= b->mask[o.row + l];
+    }
     for (size_t l = 0; l < s.block; l++) {
         partial[2 * (o.map + l)] = sums[l];
         partial[2 * (o.map + l) + 1] = products[l];
@@ -169,16 +175,16 @@ INLINE void block_gradient(moda_real x_type, moda_real y_type, const moda_batchn
     void *out = at_out(x_type, d_x, o.offset);
     const vec kv = repeat(k + o.channel, s.block), mv = repeat(m + o.channel, s.block);
     const vec pv = repeat(p + o.channel, s.block), qv = repeat(q + o.channel, s.block);
-    const vec join = spread(s, &o, d_a);
+    const vec join = spread(s, &o, d_a), slope = kv * factors_of(s, &o, b->mask);
     const size_t whole = o.length / LANES * LANES, rest = o.length - whole;
     for (size_t j = 0; j < whole; j += LANES) {
         const vec v = load(x_type, xs, j), g = load(y_type, ds, j) + join;
-        store(x_type, out, j, kv * (relu ? positive(v * kv + mv, g) : g) + (pv * v + qv));
+        store(x_type, out, j, slope * (relu ? positive(v * kv + mv, g) : g) + (pv * v + qv));
     }
     const vec v = load_tail(x_type, at(x_type, xs, whole), rest);
     const vec g = load_tail(y_type, at(y_type, ds, whole), rest) + join;
     store_tail(x_type, at_out(x_type, out, whole),
-               kv * (relu ? positive(v * kv + mv, g) : g) + (pv * v + qv), rest);
+               slope * (relu ? positive(v * kv + mv, g) : g) + (pv * v + qv), rest);
 }
 
 static void gradient(const moda_batchnorm_maps *b, const float *k, const float *m, const float *p,

@@ -12,19 +12,22 @@ typedef struct moda_batchnorm_maps {
     moda_real y_type;
     bool relu;
     moda_channel_blocks range; /* the rest of every array is left alone */
+    const float *mask;         /* [n,c], NULL: none, all ones */
+    float *d_mask;             /* [n,c], where there is a mask */
 } moda_batchnorm_maps;
 
 /* partial [n, channels, 2]: mean and sum of squared deviations of each map. */
 typedef void moda_k_map_moments(const moda_batchnorm_maps *b, const void *x, float *partial);
-/* y = r(k_c*x + m_c); a [n,c] := mean of y per map, before it is rounded to its type, unless NULL. */
+/* y = r(k_c*x + m_c)*mask[n,c]; a [n,c] := mean of y per map, before it is rounded to its type, unless NULL. */
 typedef void moda_k_affine(const moda_batchnorm_maps *b, const float *k, const float *m,
                            const void *x, void *y, float *a);
 /* partial [n, channels, 2]: sum of g and of g*(x - mean_c) of each map, where
- * g = (d_y + d_a[n,c]/hw), zero where relu and k_c*x + m_c <= 0. */
+ * g = (d_y + d_a[n,c]/hw), zero where relu and k_c*x + m_c <= 0; both times mask[n,c], whose own gradient,
+ * the sum of g*(k_c*x + m_c), follows from them. */
 typedef void moda_k_gradient_sums(const moda_batchnorm_maps *b, const float *k, const float *m,
                                   const float *mean, const void *x, const void *d_y,
                                   const float *d_a, float *partial);
-/* d_x := k_c*g + p_c*x + q_c; d_x may be d_y where the types are the same. */
+/* d_x := k_c*mask[n,c]*g + p_c*x + q_c; d_x may be d_y where the types are the same. */
 typedef void moda_k_gradient(const moda_batchnorm_maps *b, const float *k, const float *m,
                              const float *p, const float *q, const void *x, const void *d_y,
                              const float *d_a, void *d_x);

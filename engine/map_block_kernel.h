@@ -152,6 +152,15 @@ static inline vec positive(vec test, vec value)
     return (vec)((mask)value & ~drop);
 }
 
+/* The block's numbers of m [n,c], 0 for padding channels, repeated to fill a vector. m NULL: ones. */
+static inline vec factors_of(moda_map_shape s, const block *o, const float *m)
+{
+    float factor[LANES] = {0};
+    if (!m) return (vec){0} + 1;
+    memcpy(factor, m + o->row, o->real * sizeof *factor);
+    return repeat(factor, s.block);
+}
+
 /* The gradient by a [n,c], spread over the map: one addend per channel of the block. d_a NULL: 0. */
 static inline vec spread(moda_map_shape s, const block *o, const float *d_a)
 {

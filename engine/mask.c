@@ -22,6 +22,15 @@ void moda_mask_values(size_t count, const float *s, float *m)
     for (size_t i = 0; i < count; i++) m[i] = s[i] <= 0 ? 0 : tanhf(s[i]);
 }
 
+void moda_mask_slopes(size_t count, const float *m, const float *given, const float *d_m,
+                      float *d_s)
+{
+    for (size_t i = 0; i < count; i++) {
+        const float d = d_m[i] + (given ? given[i] : 0);
+        d_s[i] = m[i] <= 0 ? 0 : d * (1 - m[i] * m[i]);
+    }
+}
+
 void moda_mask_forward(moda_map_shape map, const void *x, const float *m, void *y)
 {
     kernels()->forward(map, x, m, y);

@@ -14,6 +14,9 @@
 
 /* s -> m, `count` of each; they may be one array. */
 void moda_mask_values(size_t count, const float *s, float *m);
+/* d_m -> d_s, `count` of each; they may be one array. given: added to d_m first, NULL: none. */
+void moda_mask_slopes(size_t count, const float *m, const float *given, const float *d_m,
+                      float *d_s);
 /* y may be x. */
 void moda_mask_forward(moda_map_shape map, const void *x, const float *m, void *y);
 /* d_m: a gradient by m that the sum is added to, NULL: none. d_x, d_s are written; d_x may be d_y. */

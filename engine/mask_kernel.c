@@ -6,14 +6,6 @@
 
 static const moda_channel_blocks all = {0, 0};
 
-/* The block's masks, 0 for padding channels, repeated to fill a vector. */
-static inline vec masks_of(moda_map_shape s, const block *o, const float *m)
-{
-    float factor[LANES] = {0};
-    memcpy(factor, m + o->row, o->real * sizeof *factor);
-    return repeat(factor, s.block);
-}
-
 /* ---- forward ---- */
 
 INLINE void block_forward(moda_real type, moda_map_shape s, size_t i, const void *x, const float *m,
@@ -22,7 +14,7 @@ INLINE void block_forward(moda_real type, moda_map_shape s, size_t i, const void
     const block o = locate(s, all, i);
     const void *xs = at(type, x, o.offset);
     void *ys = at_out(type, y, o.offset);
-    const vec mv = masks_of(s, &o, m);
+    const vec mv = factors_of(s, &o, m);
     const size_t whole = o.length / LANES * LANES, rest = o.length - whole;
     for (size_t j = 0; j < whole; j += LANES) store(type, ys, j, load(type, xs, j) * mv);
     store_tail(type, at_out(type, ys, whole), load_tail(type, at(type, xs, whole), rest) * mv,
@@ -47,7 +39,7 @@ INLINE void block_backward(moda_real type, moda_map_shape s, size_t i, const voi
     const block o = locate(s, all, i);
     const void *xs = at(type, x, o.offset), *ds = at(type, d_y, o.offset);
     void *out = at_out(type, d_x, o.offset);
-    const vec mv = masks_of(s, &o, m);
+    const vec mv = factors_of(s, &o, m);
     const size_t whole = o.length / LANES * LANES, rest = o.length - whole;
     float sums[LANES];
     vec sum = {0};

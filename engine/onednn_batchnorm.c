@@ -12,6 +12,25 @@ size_t moda_following_relu(const moda_net *net, size_t layer)
     return found != MODA_NONE && moda_net_consumers(net, layer) == 1 ? found : MODA_NONE;
 }
 
+/* The mask that alone reads this layer's output and whose s is known by then, MODA_NONE if there is none. */
+static size_t following_mask(const moda_net *net, size_t layer)
+{
+    for (size_t k = 0; k < net->mask_count; k++) {
+        const moda_layer *mask = &net->layers[net->masks[k]];
+        if (mask->input[0] == layer && mask->input[1] < layer &&
+            moda_net_consumers(net, layer) == 1)
+            return net->masks[k];
+    }
+    return MODA_NONE;
+}
+
+/* The ReLU behind the batch norm and its mask. */
+static size_t relu_behind(const moda_net *net, size_t layer)
+{
+    const size_t mask = following_mask(net, layer);
+    return moda_following_relu(net, mask == MODA_NONE ? layer : mask);
+}
+
 static moda_batchnorm normalisation(const moda_step *step)
 {
     return (moda_batchnorm){
@@ -20,7 +39,8 @@ static moda_batchnorm normalisation(const moda_step *step)
 
 /* ---- steps; at[] in the order that the functions below name the buffers ---- */
 
-enum { X, Y, SCALE, SHIFT, MEAN, VARIANCE, SCRATCH, RUNNING_MEAN, RUNNING_VARIANCE, ACTIVATION };
+enum { X, Y, SCALE, SHIFT, MEAN, VARIANCE, SCRATCH, RUNNING_MEAN, RUNNING_VARIANCE, EXTRA };
+/* From EXTRA on, in evaluation from RUNNING_MEAN on: the mask if there is one; activation vectors if wanted. */
 
 void moda_batchnorm_track(moda_map_shape map, float momentum, const float *mean,
                           const float *variance, float *running_mean, float *running_variance)
@@ -35,28 +55,34 @@ void moda_batchnorm_track(moda_map_shape map, float momentum, const float *mean,
 
 static void run_training(const moda_step *step, void *const *at)
 {
-    const moda_batchnorm b = normalisation(step);
+    moda_batchnorm b = normalisation(step);
+    const size_t a = EXTRA + step->masked;
+    if (step->masked) b.mask = at[EXTRA];
     moda_batchnorm_train(&b, at[X], at[SCALE], at[SHIFT], at[SCRATCH], at[MEAN], at[VARIANCE],
-                         at[Y], step->count > ACTIVATION ? at[ACTIVATION] : NULL);
+                         at[Y], step->count > a ? at[a] : NULL);
     moda_batchnorm_track(b.map, step->momentum, at[MEAN], at[VARIANCE], at[RUNNING_MEAN],
                          at[RUNNING_VARIANCE]);
 }
 
 static void run_evaluation(const moda_step *step, void *const *at)
 {
-    const moda_batchnorm b = normalisation(step);
+    moda_batchnorm b = normalisation(step);
+    if (step->masked) b.mask = at[SCRATCH + 1];
     moda_batchnorm_forward(&b, at[X], at[SCALE], at[SHIFT], at[MEAN], at[VARIANCE], at[SCRATCH],
                            at[Y], NULL);
 }
 
-enum { D_Y = Y, D_SCALE = RUNNING_MEAN, D_SHIFT, D_X, D_ACTIVATION };
+enum { D_Y = Y, D_SCALE = RUNNING_MEAN, D_SHIFT, D_X, D_EXTRA };
+/* From D_EXTRA on: the mask and the gradient by it; the gradient by the activation vectors. */
 
 static void run_backward(const moda_step *step, void *const *at)
 {
-    const moda_batchnorm b = normalisation(step);
+    moda_batchnorm b = normalisation(step);
+    const size_t a = D_EXTRA + (step->masked ? 2 : 0);
+    if (step->masked) b.mask = at[D_EXTRA], b.d_mask = at[D_EXTRA + 1];
     moda_batchnorm_backward(&b, at[X], at[SCALE], at[SHIFT], at[MEAN], at[VARIANCE], at[D_Y],
-                            step->count > D_ACTIVATION ? at[D_ACTIVATION] : NULL, at[SCRATCH],
-                            at[D_X], at[D_SCALE], at[D_SHIFT]);
+                            step->count > a ? at[a] : NULL, at[SCRATCH], at[D_X], at[D_SCALE],
+                            at[D_SHIFT]);
 }
 
 /* ---- compiling ---- */
@@ -94,6 +120,15 @@ out:
     return st;
 }
 
+/* The tracked layer whose ReLU this batch norm applies, and whose activation vectors it takes along;
+ * MODA_NONE: none, or a ReLU that gives the logits and is not tracked. */
+static size_t taken_along(const moda_executor *e, size_t layer)
+{
+    return e->states[layer].fused && e->options.modular
+               ? moda_tracked_index(e->net, relu_behind(e->net, layer))
+               : MODA_NONE;
+}
+
 static moda_status add_step(moda_executor *e, size_t layer, moda_step_kernel kernel, size_t count,
                             const size_t *buffers, moda_map_shape map)
 {
@@ -106,21 +141,15 @@ static moda_status add_step(moda_executor *e, size_t layer, moda_step_kernel ker
     step->relu = e->states[layer].fused;
     step->eps = (float)l->eps;
     step->momentum = (float)l->momentum;
-    const size_t without = kernel == run_backward ? D_ACTIVATION : ACTIVATION;
-    step->what = count > without ? "batch norm + ReLU + activations"
-                 : step->relu    ? "batch norm + ReLU"
-                                 : "batch norm";
+    step->masked = following_mask(e->net, layer) != MODA_NONE;
+    step->what = taken_along(e, layer) != MODA_NONE && kernel != run_evaluation
+                     ? "batch norm + ReLU + activations"
+                 : step->masked && step->relu ? "batch norm + mask + ReLU"
+                 : step->masked               ? "batch norm + mask"
+                 : step->relu                 ? "batch norm + ReLU"
+                                              : "batch norm";
 out:
     return st;
-}
-
-/* The tracked layer whose ReLU this batch norm applies, and whose activation vectors it takes along;
- * MODA_NONE: none, or a ReLU that gives the logits and is not tracked. */
-static size_t taken_along(const moda_executor *e, size_t layer)
-{
-    return e->states[layer].fused && e->options.modular
-               ? moda_tracked_index(e->net, moda_following_relu(e->net, layer))
-               : MODA_NONE;
 }
 
 moda_status moda_batchnorm_map(const dnnl_memory_desc_t *layout, moda_map_shape *map, bool *known)
@@ -168,12 +197,17 @@ moda_status moda_batchnorm_compile_forward(moda_executor *e, size_t layer)
     const bool training = e->options.training;
     moda_value *out = &e->values[layer];
     moda_layer_state *s = &e->states[layer];
-    const size_t relu = moda_following_relu(e->net, layer);
+    const size_t relu = relu_behind(e->net, layer), mask = following_mask(e->net, layer);
+    const bool masked = mask != MODA_NONE;
     moda_map_shape map;
-    size_t b[ACTIVATION + 1];
+    size_t b[EXTRA + 2], m = MODA_NONE;
     if (moda_residual_takes(e, layer)) goto out;
     s->fused = relu != MODA_NONE;
     if (s->fused) e->states[relu].fused = true;
+    if (masked) {
+        e->states[mask].fused = true;
+        MODA_TRY(moda_mask_compile_values(e, mask, &m));
+    }
     MODA_TRY(moda_batchnorm_input(e, layer, &map));
     out->layout = moda_layout_typed(&s->source_layout, s->type);
     b[X] = s->source;
@@ -188,14 +222,16 @@ moda_status moda_batchnorm_compile_forward(moda_executor *e, size_t layer)
                                  moda_batchnorm_scratch(map) * sizeof(float), &b[SCRATCH]));
     if (!training) {
         b[MEAN] = b[RUNNING_MEAN], b[VARIANCE] = b[RUNNING_VARIANCE];
-        MODA_TRY(add_step(e, layer, run_evaluation, SCRATCH + 1, b, map));
+        b[SCRATCH + 1] = m;
+        MODA_TRY(add_step(e, layer, run_evaluation, SCRATCH + 1 + masked, b, map));
         goto out;
     }
     MODA_TRY(moda_batchnorm_statistics_buffers(e, layer, map));
     b[MEAN] = s->mean, b[VARIANCE] = s->variance;
     const size_t t = taken_along(e, layer);
-    if (t != MODA_NONE) b[ACTIVATION] = e->activation[t];
-    MODA_TRY(add_step(e, layer, run_training, ACTIVATION + (t != MODA_NONE), b, map));
+    if (masked) b[EXTRA] = m;
+    if (t != MODA_NONE) b[EXTRA + masked] = e->activation[t];
+    MODA_TRY(add_step(e, layer, run_training, EXTRA + masked + (t != MODA_NONE), b, map));
 out:
     return st;
 }
@@ -205,9 +241,10 @@ moda_status moda_batchnorm_compile_backward(moda_executor *e, size_t layer)
     moda_status st = MODA_OK;
     const moda_value *out = &e->values[layer];
     const moda_layer_state *s = &e->states[layer];
-    const size_t t = taken_along(e, layer);
+    const size_t t = taken_along(e, layer), mask = following_mask(e->net, layer);
+    const size_t a = D_EXTRA + (mask != MODA_NONE ? 2 : 0);
     moda_map_shape map;
-    size_t b[D_ACTIVATION + 1];
+    size_t b[D_EXTRA + 3];
     bool known;
     if (moda_residual_takes(e, layer)) goto out;
     MODA_TRY(moda_batchnorm_map(&s->source_layout, &map, &known));
@@ -222,8 +259,10 @@ moda_status moda_batchnorm_compile_backward(moda_executor *e, size_t layer)
     MODA_TRY(moda_batchnorm_gradient(e, layer, MODA_BIAS, &b[D_SHIFT]));
     MODA_TRY(moda_program_buffer(&e->program, MODA_HOME_WORKSPACE,
                                  moda_batchnorm_scratch(map) * sizeof(float), &b[SCRATCH]));
-    if (t != MODA_NONE) b[D_ACTIVATION] = e->d_activation[t];
-    MODA_TRY(add_step(e, layer, run_backward, D_ACTIVATION + (t != MODA_NONE), b, map));
+    if (mask != MODA_NONE) MODA_TRY(moda_mask_buffers(e, mask, &b[D_EXTRA], &b[D_EXTRA + 1]));
+    if (t != MODA_NONE) b[a] = e->d_activation[t];
+    MODA_TRY(add_step(e, layer, run_backward, a + (t != MODA_NONE), b, map));
+    if (mask != MODA_NONE) MODA_TRY(moda_mask_compile_slopes(e, mask, b[D_EXTRA + 1]));
     if (!moda_gradient_unwanted(e, e->net->layers[layer].input[0]))
         MODA_TRY(moda_gradient_done(e, e->net->layers[layer].input[0], &s->source_layout, b[D_X]));
 out:

@@ -72,7 +72,7 @@ struct moda_step {
     size_t window;
     moda_narrow_conv narrow;
     float eps, momentum; /* batch norm */
-    bool relu;
+    bool relu, masked;
     const moda_residual_step *residual; /* borrowed from states[] */
     /* for profiles */
     const char *what; /* "batch norm + ReLU"; NULL: what the layer is */
@@ -170,7 +170,7 @@ typedef struct moda_layer_state {
     dnnl_memory_desc_t source_layout;
     size_t workspace;      /* pools */
     size_t mean, variance; /* BATCHNORM: of the batch */
-    bool fused;            /* applies the ReLU behind it; RELU: a neighbour does its work */
+    bool fused;            /* applies the ReLU behind it; RELU, MASK: a neighbour does its work */
     bool pooled;           /* RELU: that neighbour is the maximum pool behind it */
     bool postponed;        /* CONV: the gradient by its weights is computed after all others */
     uint32_t *inverse;     /* SELECT: its list the other way round, for backward */
@@ -235,6 +235,11 @@ moda_status moda_select_compile_forward(moda_executor *e, size_t layer);
 moda_status moda_select_compile_backward(moda_executor *e, size_t layer);
 moda_status moda_mask_compile_forward(moda_executor *e, size_t layer);
 moda_status moda_mask_compile_backward(moda_executor *e, size_t layer);
+/* For a batch norm that applies the mask behind it: appends what makes its values m; in backward their
+ * buffer and one for the gradient by them, and appends what makes of that the gradient by s. */
+moda_status moda_mask_compile_values(moda_executor *e, size_t layer, size_t *m);
+moda_status moda_mask_buffers(moda_executor *e, size_t layer, size_t *m, size_t *d_m);
+moda_status moda_mask_compile_slopes(moda_executor *e, size_t layer, size_t d_m);
 
 /* ---- helpers for those ---- */
 

@@ -1,5 +1,6 @@
-/* engine/onednn_mask.c - [mask] in a program: our own kernels (engine/mask.h). The masks themselves are
- * made in a step of their own; the caller may read them and join a gradient by them. */
+/* engine/onednn_mask.c - [mask] in a program: our own kernels (engine/mask.h), where no batch norm takes the
+ * mask along. The masks themselves are made in a step of their own; the caller may read them and join a
+ * gradient by them. */
 #include "engine/mask.h"
 #include "engine/onednn_internal.h"
 
@@ -8,6 +9,14 @@ enum { X, M, Y };
 static void make_values(const moda_step *step, void *const *at)
 {
     moda_mask_values(step->map.n * step->map.c, at[0], at[1]);
+}
+
+enum { SLOPES_M, SLOPES_D, GIVEN };
+
+static void make_slopes(const moda_step *step, void *const *at)
+{
+    moda_mask_slopes(step->map.n * step->map.c, at[SLOPES_M],
+                     step->count > GIVEN ? at[GIVEN] : NULL, at[SLOPES_D], at[SLOPES_D]);
 }
 
 static void run_forward(const moda_step *step, void *const *at)
@@ -31,8 +40,13 @@ static moda_status append(moda_executor *e, size_t layer, moda_step_kernel kerne
     bool known;
     MODA_TRY(moda_program_kernel(&e->program, e->net->layers[layer].name, kernel, count, buffers,
                                  &step));
-    MODA_TRY(moda_batchnorm_map(&e->states[layer].source_layout, &step->map, &known));
-    step->what = kernel == make_values ? "mask values" : "mask";
+    if (kernel == make_values || kernel == make_slopes) {
+        step->map = (moda_map_shape){.n = e->options.batch, .c = e->net->layers[layer].shape.c};
+        step->what = kernel == make_values ? "mask values" : "mask slopes";
+    } else {
+        MODA_TRY(moda_batchnorm_map(&e->states[layer].source_layout, &step->map, &known));
+        step->what = "mask";
+    }
 out:
     return st;
 }
@@ -52,8 +66,8 @@ static moda_status rows(const moda_executor *e, size_t layer, dnnl_memory_desc_t
     return moda_layout_4d(e->options.batch, s, dnnl_f32, dnnl_nchw, layout);
 }
 
-/* s -> m, and the buffer of the gradient by m where the caller writes one. */
-static moda_status compile_values(moda_executor *e, size_t layer)
+/* And the buffer of the gradient by m where the caller writes one. */
+moda_status moda_mask_compile_values(moda_executor *e, size_t layer, size_t *m)
 {
     moda_status st = MODA_OK;
     const moda_value *s = &e->values[e->net->layers[layer].input[1]];
@@ -67,8 +81,34 @@ static moda_status compile_values(moda_executor *e, size_t layer)
     if (e->options.masked && e->options.training)
         MODA_TRY(moda_program_samples(&e->program, MODA_HOME_OWN, dnnl_memory_desc_get_size(&row),
                                       &e->d_mask[k]));
-    b[1] = e->mask[k];
+    *m = b[1] = e->mask[k];
     MODA_TRY(append(e, layer, make_values, 2, b));
+out:
+    return st;
+}
+
+moda_status moda_mask_buffers(moda_executor *e, size_t layer, size_t *m, size_t *d_m)
+{
+    moda_status st = MODA_OK;
+    dnnl_memory_desc_t row;
+    *m = e->mask[index_of(e->net, layer)];
+    MODA_TRY(rows(e, layer, &row));
+    MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE, dnnl_memory_desc_get_size(&row),
+                                  d_m));
+out:
+    return st;
+}
+
+moda_status moda_mask_compile_slopes(moda_executor *e, size_t layer, size_t d_m)
+{
+    moda_status st = MODA_OK;
+    const size_t k = index_of(e->net, layer), s = e->net->layers[layer].input[1];
+    const size_t b[GIVEN + 1] = {e->mask[k], d_m, e->d_mask[k]};
+    dnnl_memory_desc_t row;
+    if (moda_gradient_unwanted(e, s)) goto out;
+    MODA_TRY(append(e, layer, make_slopes, GIVEN + e->options.masked, b));
+    MODA_TRY(rows(e, layer, &row));
+    MODA_TRY(moda_gradient_done(e, s, &row, d_m));
 out:
     return st;
 }
@@ -84,9 +124,13 @@ moda_status moda_mask_compile_forward(moda_executor *e, size_t layer)
     moda_value *out = &e->values[layer];
     moda_map_shape map;
     size_t b[Y + 1];
+    if (s->fused) { /* the batch norm has done it */
+        out->layout = e->values[input].layout, out->buffer = e->values[input].buffer;
+        goto out;
+    }
     MODA_TRY(moda_batchnorm_input(e, layer, &map));
-    MODA_TRY(compile_values(e, layer));
-    b[X] = b[Y] = s->source, b[M] = e->mask[index_of(e->net, layer)];
+    MODA_TRY(moda_mask_compile_values(e, layer, &b[M]));
+    b[X] = b[Y] = s->source;
     out->layout = s->source_layout;
     if (!in_place)
         MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE,
@@ -106,6 +150,10 @@ moda_status moda_mask_compile_backward(moda_executor *e, size_t layer)
     const size_t k = index_of(e->net, layer);
     dnnl_memory_desc_t row;
     size_t b[D_M + 1] = {e->states[layer].source, e->mask[k], out->gradient, out->gradient};
+    if (e->states[layer].fused) {
+        MODA_TRY(moda_gradient_done(e, l->input[0], &out->layout, out->gradient));
+        goto out;
+    }
     MODA_TRY(rows(e, layer, &row));
     MODA_TRY(moda_program_samples(&e->program, MODA_HOME_WORKSPACE, dnnl_memory_desc_get_size(&row),
                                   &b[D_S]));
