@@ -42,6 +42,7 @@
 #include "engine/executor.h"
 #include "engine/fold.h"
 #include "engine/mask.h"
+#include "engine/head.h"
 #include "engine/model.h"
 #include "engine/model_data.h"
 #include "engine/narrow_conv.h"

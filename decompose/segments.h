@@ -30,9 +30,4 @@ void moda_segments_free(moda_segments *segments); /* zeroed struct is fine */
  * product splits between threads depends on its size, so their last bits would differ. */
 bool moda_segment_by_channel(const moda_net *net, const moda_segments *segments, size_t s);
 
-/* Layers from+1 .. to as a network of their own, whose input has the shape of layer from. It need not
- * end in logits. */
-MODA_MUST_USE moda_status moda_net_piece(const moda_net *net, size_t from, size_t to,
-                                         moda_net **piece);
-
 #endif

@@ -90,6 +90,11 @@ MODA_MUST_USE moda_status moda_net_copy(const moda_net *net, moda_net **copy);
 /* The canonical description, with the shapes filled in; parses back to the same graph. free() it. */
 MODA_MUST_USE moda_status moda_net_print(const moda_net *net, char **text);
 
+/* Layers from+1 .. to as a network of their own, whose input has the shape of layer from. It need not
+ * end in logits. */
+MODA_MUST_USE moda_status moda_net_piece(const moda_net *net, size_t from, size_t to,
+                                         moda_net **piece);
+
 /* Built-in descriptions: names[count], NULL-terminated. */
 const char *const *moda_net_builtin_names(void);
 
