@@ -23,12 +23,6 @@ static size_t channels_of(const rules *r, size_t layer)
     return r->net->layers[layer].shape.c;
 }
 
-static size_t input_count(const moda_layer *layer)
-{
-    if (layer->kind == MODA_LAYER_INPUT) return 0;
-    return layer->kind == MODA_LAYER_ADD ? 2 : 1;
-}
-
 bool moda_kept_depthwise(const moda_net *net, size_t layer)
 {
     const moda_layer *l = &net->layers[layer];
@@ -122,7 +116,7 @@ static moda_status find_wanted(const rules *r)
         /* Only zeros of a [select] are wanted. */
         if (is_empty(l->wanted, channels_of(r, i))) l->wanted[0] = 1;
         const moda_layer *layer = &r->net->layers[i];
-        for (size_t k = 0; k < input_count(layer); k++) want_input(r, i, k);
+        for (size_t k = 0; k < moda_layer_inputs(layer); k++) want_input(r, i, k);
     }
 out:
     return st;
@@ -140,7 +134,7 @@ static void find_had(const rules *r, size_t i)
         memset(l->had, 1, layer->shape.c);
         return;
     }
-    for (size_t k = 0; k < input_count(layer); k++) {
+    for (size_t k = 0; k < moda_layer_inputs(layer); k++) {
         const uint8_t *in = r->layers[layer->input[k]].had;
         for (size_t c = 0; c < layer->shape.c; c++) l->had[c] |= in[c];
     }
@@ -166,11 +160,16 @@ out:
     return st;
 }
 
-static moda_status check_groups(const moda_net *net)
+static moda_status check_kinds(const moda_net *net)
 {
     moda_status st = MODA_OK;
     for (size_t i = 0; i < net->layer_count; i++) {
         const moda_layer *layer = &net->layers[i];
+        MODA_CHECK(layer->kind != MODA_LAYER_CONCAT && layer->kind != MODA_LAYER_SOFTMAX,
+                   MODA_ERR_UNSUPPORTED,
+                   "%s: layer '%s' is a [%s], which does not decompose: take the networks apart "
+                   "that it was made of",
+                   net->name, layer->name, moda_layer_kind_name(layer->kind));
         MODA_CHECK(layer->kind != MODA_LAYER_CONV || layer->groups == 1 ||
                        moda_kept_depthwise(net, i),
                    MODA_ERR_UNSUPPORTED,
@@ -219,7 +218,7 @@ static moda_status create(const moda_net *net, const uint8_t *const *keep, const
     MODA_ALLOC(kept->out, net->layer_count * sizeof *kept->out);
     kept->layer_count = net->layer_count;
     MODA_ALLOC(kept->in, net->layer_count * sizeof *kept->in);
-    MODA_TRY(check_groups(net));
+    MODA_TRY(check_kinds(net));
     MODA_TRY(start(net, keep, classes, class_count, &r));
     MODA_TRY(find_wanted(&r));
     MODA_TRY(fill(&r, kept));

@@ -8,7 +8,8 @@ static bool single_crossing(const moda_net *net, size_t layer)
 {
     for (size_t i = layer + 1; i < net->layer_count; i++) {
         const moda_layer *l = &net->layers[i];
-        if (l->input[0] < layer || (l->kind == MODA_LAYER_ADD && l->input[1] < layer)) return false;
+        for (size_t k = 0; k < moda_layer_inputs(l); k++)
+            if (l->input[k] < layer) return false;
     }
     return true;
 }

@@ -108,7 +108,7 @@ static moda_status connect(slicer *s, size_t i, size_t input[2])
     moda_status st = MODA_OK;
     const moda_layer *l = &s->net->layers[i];
     const bool by_channel = l->kind != MODA_LAYER_SELECT && !s->kept->in[i];
-    for (size_t k = 0; k < (l->kind == MODA_LAYER_ADD ? 2 : 1); k++) {
+    for (size_t k = 0; k < moda_layer_inputs(l); k++) {
         input[k] = s->place[l->input[k]];
         if (by_channel) MODA_TRY(read_channels(s, l->input[k], &s->kept->out[i], &input[k]));
     }

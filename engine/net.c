@@ -22,6 +22,7 @@ static const char *const kind_names[NET_KIND_COUNT] = {
     [MODA_LAYER_MAXPOOL] = "maxpool",     [MODA_LAYER_AVGPOOL] = "avgpool",
     [MODA_LAYER_LINEAR] = "linear",       [MODA_LAYER_ADD] = "add",
     [MODA_LAYER_SELECT] = "select",       [MODA_LAYER_MASK] = "mask",
+    [MODA_LAYER_CONCAT] = "concat",       [MODA_LAYER_SOFTMAX] = "softmax",
 };
 
 const char *moda_layer_kind_name(moda_layer_kind kind)
@@ -116,8 +117,13 @@ void moda_net_destroy(moda_net *net)
 
 size_t moda_layer_inputs(const moda_layer *layer)
 {
-    if (layer->kind == MODA_LAYER_INPUT) return 0;
-    return layer->kind == MODA_LAYER_ADD || layer->kind == MODA_LAYER_MASK ? 2 : 1;
+    switch (layer->kind) {
+    case MODA_LAYER_INPUT: return 0;
+    case MODA_LAYER_ADD:
+    case MODA_LAYER_MASK:
+    case MODA_LAYER_CONCAT: return 2;
+    default: return 1;
+    }
 }
 
 size_t moda_net_consumers(const moda_net *net, size_t layer)

@@ -20,7 +20,9 @@ typedef enum moda_layer_kind {
     MODA_LAYER_LINEAR,  /* weight [outputs, c*h*w], inputs in the order c,h,w; bias [outputs] */
     MODA_LAYER_ADD,     /* elementwise, two inputs of one shape */
     MODA_LAYER_SELECT,  /* channels by number, or zeros */
-    MODA_LAYER_MASK     /* inputs x [c,h,w] and s [c,1,1]: y = x * relu(tanh(s)) per channel */
+    MODA_LAYER_MASK,    /* inputs x [c,h,w] and s [c,1,1]: y = x * relu(tanh(s)) per channel */
+    MODA_LAYER_CONCAT,  /* the channels of two inputs of one h,w, one after the other */
+    MODA_LAYER_SOFTMAX  /* over the channels: exp(x_c) / sum exp(x_k) */
 } moda_layer_kind;
 
 #define MODA_SELECT_ZERO UINT32_MAX /* in moda_layer.channels: a channel of zeros */
@@ -98,7 +100,7 @@ MODA_MUST_USE moda_status moda_net_piece(const moda_net *net, size_t from, size_
 /* Built-in descriptions: names[count], NULL-terminated. */
 const char *const *moda_net_builtin_names(void);
 
-/* How many inputs a layer has: ADD and MASK two, INPUT none, the others one. */
+/* How many inputs a layer has: ADD, MASK and CONCAT two, INPUT none, the others one. */
 size_t moda_layer_inputs(const moda_layer *layer);
 /* Consumers of layer i's output: how many layers read it. */
 size_t moda_net_consumers(const moda_net *net, size_t layer);

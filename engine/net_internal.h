@@ -67,6 +67,6 @@ uint64_t moda_net_weight_elements(const moda_net *net, size_t layer);
 /* Names of moda_init in descriptions, indexed by it. */
 enum { NET_INIT_COUNT = 4 };
 extern const char *const moda_init_names[NET_INIT_COUNT];
-enum { NET_KIND_COUNT = 10 };
+enum { NET_KIND_COUNT = 12 };
 
 #endif

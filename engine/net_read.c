@@ -33,9 +33,9 @@ typedef struct key_rule {
 #define NET       BIT(INPUT)
 #define POOLS     (BIT(MAXPOOL) | BIT(AVGPOOL))
 #define TENSORS   (BIT(CONV) | BIT(BATCHNORM) | BIT(LINEAR))
-#define JOINS     (BIT(ADD) | BIT(MASK))
+#define JOINS     (BIT(ADD) | BIT(MASK) | BIT(CONCAT))
 #define DRAWN     (BIT(CONV) | BIT(LINEAR))
-#define LAYERS    (TENSORS | POOLS | JOINS | BIT(RELU) | BIT(SELECT))
+#define LAYERS    (TENSORS | POOLS | JOINS | BIT(RELU) | BIT(SELECT) | BIT(SOFTMAX))
 #define IN_NET(f) offsetof(net_draft, f)
 #define IN(f)     offsetof(net_draft_layer, f)
 
@@ -195,7 +195,7 @@ out:
     return st;
 }
 
-/* "a, b" for an addition or a mask, one name for everything else. */
+/* "a, b" for an addition, a mask or a concatenation, one name for everything else. */
 static moda_status read_from(reader *r, char *text, net_draft_layer *layer)
 {
     moda_status st = MODA_OK;
@@ -212,8 +212,8 @@ static moda_status read_from(reader *r, char *text, net_draft_layer *layer)
         MODA_TRY(read_name("from", trim(comma + 1), &layer->from[1]));
         layer->from_count = 2;
         MODA_CHECK(strcmp(layer->from[0], layer->from[1]) != 0, MODA_ERR_FORMAT,
-                   "from = '%s' twice; %s needs two different layers", MODA_QUOTE(layer->from[0]),
-                   layer->layer.kind == MODA_LAYER_ADD ? "an addition" : "a mask");
+                   "from = '%s' twice; [%s] needs two different layers", MODA_QUOTE(layer->from[0]),
+                   section_name(layer->layer.kind));
     }
 out:
     return st;
@@ -332,7 +332,7 @@ static moda_status begin_section(reader *r, char *line)
     MODA_CHECK(
         kind < NET_KIND_COUNT, MODA_ERR_FORMAT,
         "unknown section [%s]; use net, conv, batchnorm, relu, maxpool, avgpool, linear, add, "
-        "select or mask",
+        "select, mask, concat or softmax",
         MODA_QUOTE(name));
     MODA_CHECK(r->inside || kind == MODA_LAYER_INPUT, MODA_ERR_FORMAT,
                "the first section is [%s]; begin with [net]", section_name((moda_layer_kind)kind));

@@ -74,6 +74,21 @@ out:
     return st;
 }
 
+static moda_status infer_concat(moda_layer *l, moda_shape a, moda_shape b)
+{
+    moda_status st = MODA_OK;
+    MODA_CHECK(a.h == b.h && a.w == b.w, MODA_ERR_FORMAT,
+               "a concatenation of %zux%zux%zu and %zux%zux%zu; both must have one height and "
+               "width",
+               a.c, a.h, a.w, b.c, b.h, b.w);
+    MODA_CHECK(a.c + b.c <= NET_MAX_CHANNELS, MODA_ERR_FORMAT,
+               "a concatenation of %zu and %zu channels; at most %d may come out", a.c, b.c,
+               NET_MAX_CHANNELS);
+    l->shape = (moda_shape){a.c + b.c, a.h, a.w};
+out:
+    return st;
+}
+
 static moda_status infer_select(moda_layer *l, moda_shape in)
 {
     moda_status st = MODA_OK;
@@ -145,10 +160,12 @@ moda_status moda_net_infer_shape(moda_net *net, size_t i, size_t classes)
                    "a relu of the network's input; put a layer in front of it");
         l->shape = in;
         break;
-    case MODA_LAYER_BATCHNORM: l->shape = in; break;
+    case MODA_LAYER_BATCHNORM:
+    case MODA_LAYER_SOFTMAX: l->shape = in; break;
     case MODA_LAYER_ADD: MODA_TRY(infer_add(l, in, net->layers[l->input[1]].shape)); break;
     case MODA_LAYER_MASK: MODA_TRY(infer_mask(l, in, net->layers[l->input[1]].shape)); break;
     case MODA_LAYER_SELECT: MODA_TRY(infer_select(l, in)); break;
+    case MODA_LAYER_CONCAT: MODA_TRY(infer_concat(l, in, net->layers[l->input[1]].shape)); break;
     }
     MODA_TRY(check_size(net, i));
 out:

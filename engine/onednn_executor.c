@@ -19,6 +19,8 @@ static const layer_compiler compilers[] = {
     [MODA_LAYER_ADD] = {moda_add_compile_forward, moda_add_compile_backward},
     [MODA_LAYER_SELECT] = {moda_select_compile_forward, moda_select_compile_backward},
     [MODA_LAYER_MASK] = {moda_mask_compile_forward, moda_mask_compile_backward},
+    [MODA_LAYER_CONCAT] = {moda_concat_compile_forward, moda_concat_compile_backward},
+    [MODA_LAYER_SOFTMAX] = {moda_softmax_compile_forward, moda_softmax_compile_backward},
 };
 
 moda_status moda_primitive_desc(const moda_executor *e, size_t layer, const_dnnl_op_desc_t op,

@@ -240,6 +240,10 @@ moda_status moda_mask_compile_backward(moda_executor *e, size_t layer);
 moda_status moda_mask_compile_values(moda_executor *e, size_t layer, size_t *m);
 moda_status moda_mask_buffers(moda_executor *e, size_t layer, size_t *m, size_t *d_m);
 moda_status moda_mask_compile_slopes(moda_executor *e, size_t layer, size_t d_m);
+moda_status moda_concat_compile_forward(moda_executor *e, size_t layer);
+moda_status moda_concat_compile_backward(moda_executor *e, size_t layer);
+moda_status moda_softmax_compile_forward(moda_executor *e, size_t layer);
+moda_status moda_softmax_compile_backward(moda_executor *e, size_t layer);
 
 /* ---- helpers for those ---- */
 

@@ -79,6 +79,7 @@ moda_status moda_types_choose(moda_executor *e)
         case MODA_LAYER_LINEAR: takes[i] = !exact[i] && computes_in_bf16(e, i); break;
         case MODA_LAYER_AVGPOOL: takes[i] = wanted || (bf16 && exact[i]); break;
         case MODA_LAYER_BATCHNORM: takes[i] = bf16; break;
+        case MODA_LAYER_SOFTMAX:
         case MODA_LAYER_SELECT: takes[i] = false; break; /* its kernel moves floats */
         default: takes[i] = wanted;
         }

@@ -157,6 +157,16 @@ static double element(const naive_net *o, size_t layer, size_t i, size_t c, size
     case MODA_LAYER_MASK: return x[place] * fmax(0, tanh(o->y[l->input[1]][i * in.c + c]));
     case MODA_LAYER_SELECT:
         return l->channels[c] == MODA_SELECT_ZERO ? 0 : x[(l->channels[c] * in.h + r) * in.w + q];
+    case MODA_LAYER_CONCAT: {
+        const moda_shape other = o->net->layers[l->input[1]].shape;
+        const double *second = o->y[l->input[1]] + i * elements(other);
+        return c < in.c ? x[place] : second[((c - in.c) * in.h + r) * in.w + q];
+    }
+    case MODA_LAYER_SOFTMAX: {
+        double sum = 0;
+        for (size_t k = 0; k < in.c; k++) sum += exp(x[(k * in.h + r) * in.w + q] - x[place]);
+        return 1 / sum;
+    }
     case MODA_LAYER_INPUT: break;
     }
     return NAN;

@@ -77,6 +77,13 @@ static double element(const moda_model *model, size_t i, double *const *y, size_
         return at(x, in, c, (long)r, (long)q) + at(y[l->input[1]], in, c, (long)r, (long)q);
     case MODA_LAYER_SELECT:
         return l->channels[c] == MODA_SELECT_ZERO ? 0 : at(x, in, l->channels[c], (long)r, (long)q);
+    case MODA_LAYER_CONCAT:
+        return c < in.c ? at(x, in, c, (long)r, (long)q)
+                        : at(y[l->input[1]], in, c - in.c, (long)r, (long)q);
+    case MODA_LAYER_SOFTMAX:
+        for (size_t k = 0; k < in.c; k++)
+            sum += exp(at(x, in, k, (long)r, (long)q) - at(x, in, c, (long)r, (long)q));
+        return 1 / sum;
     default: return NAN;
     }
 }

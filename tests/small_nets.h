@@ -216,6 +216,28 @@ static const small_case small_cases[] = {
      "[conv];name=a;outputs=4;kernel=6;bias=no;[batchnorm];name=n;[linear];name=s;outputs=4;from="
      "input;"
      "[mask];from=n,s"},
+    {"concat in whole blocks", "3 6 5",
+     "[conv];name=a;outputs=32;kernel=3;padding=1;[relu];name=r;[conv];name=b;outputs=19;kernel=3;"
+     "padding=1;bias=no;from=input;[batchnorm];name=bn;[relu];name=s;[concat];name=t;from=r,s;"
+     "[conv];name=c;outputs=16;kernel=3;[relu];[maxpool];kernel=2;" SMALL_END},
+    {"concat across blocks, read twice", "3 6 6",
+     "[conv];name=a;outputs=17;kernel=3;padding=1;[relu];name=r;[conv];name=b;outputs=16;kernel=1;"
+     "from=r;[relu];name=s;[concat];name=t;from=s,r;[conv];name=c;outputs=33;kernel=1;bias=no;"
+     "[batchnorm];name=cn;[add];from=cn,t;[relu];[avgpool];kernel=global;" SMALL_END},
+    {"concat with the input, before a ReLU", "5 4 4",
+     "[conv];name=a;outputs=16;kernel=3;padding=1;[concat];name=s;from=a,input;[relu];"
+     "[concat];name=t;from=input,relu1;[conv];name=b;outputs=9;kernel=3;[relu];" SMALL_END},
+    {"concats of vectors give the logits", "6 3 3",
+     "[linear];name=a;outputs=7;[relu];name=r;[linear];name=b;outputs=18;from=input;[concat];"
+     "name=s;from=r,b;[relu];[linear];name=c;outputs=1;[linear];name=d;outputs=3;from=r;"
+     "[concat];from=c,d"},
+    {"softmax of maps", "3 5 4",
+     "[conv];name=a;outputs=18;kernel=3;padding=1;[relu];[conv];name=b;outputs=7;kernel=1;"
+     "[softmax];[conv];name=c;outputs=16;kernel=3;[relu];" SMALL_END},
+    {"softmax and a scaled output, side by side", "6 1 1",
+     "[linear];name=a;outputs=9;[relu];name=r;[linear];name=b;outputs=4;[softmax];name=p;[select];"
+     "channels=0 2-3;name=q;[linear];name=d;outputs=1;from=r;[concat];from=q,d;[select];"
+     "channels=0 3 1-2"},
     {"lenet", "3 16 16",
      "[conv];name=a;outputs=6;kernel=5;[relu];[maxpool];kernel=2;[conv];name=b;outputs=16;kernel=5;"
      "[relu];[maxpool];kernel=2;[linear];name=c;outputs=30;[relu];" SMALL_END},

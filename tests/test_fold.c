@@ -43,7 +43,8 @@ static size_t foldable(const moda_net *net)
             const moda_layer *reader = &net->layers[k];
             if (reader->kind == MODA_LAYER_INPUT) continue;
             readers += reader->input[0] == l->input[0];
-            readers += reader->kind == MODA_LAYER_ADD && reader->input[1] == l->input[0];
+            const bool two = reader->kind == MODA_LAYER_ADD || reader->kind == MODA_LAYER_CONCAT;
+            readers += two && reader->input[1] == l->input[0];
         }
         n += readers == 1;
     }

@@ -204,6 +204,11 @@ Test(slice, what_cannot_be_sliced_names_the_layer)
     check_refused("[linear]\nname = a\noutputs = 3\n[relu]\nname = side\n"
                   "[linear]\nname = b\noutputs = 3\n[add]\nname = s\nfrom = b, side\n",
                   "'side'");
+    check_refused("[linear]\nname = a\noutputs = 2\n[linear]\nname = b\nfrom = input\n"
+                  "outputs = 1\n[concat]\nname = both\nfrom = a, b\n",
+                  "'both' is a [concat]");
+    check_refused("[linear]\nname = a\noutputs = 3\n[softmax]\nname = shares\n",
+                  "'shares' is a [softmax]");
 }
 
 Test(slice, empty_masks_and_wrong_classes_are_refused)
