@@ -204,6 +204,7 @@ void moda_dataset_destroy(moda_dataset *d)
     if (!d) return;
     for (size_t c = 0; d->class_names && c < d->classes; c++) free(d->class_names[c]);
     free(d->class_names);
+    free(d->class_numbers);
     free(d->name);
     moda_images_free(&d->train);
     moda_images_free(&d->test);

@@ -46,6 +46,9 @@ typedef struct moda_dataset {
     char *name;         /* the SPEC's first word */
     size_t classes;     /* labels are 0 .. classes-1 */
     char **class_names; /* [classes] */
+    /* [classes] what the classes were called before they were renumbered, ascending; NULL: they were
+     * not. */
+    uint32_t *class_numbers;
     /* Of a pixel in [0,1], per channel: published for CIFAR, else measured on the training split
      * as read (before padding, before any filter). */
     float mean[MODA_MAX_CHANNELS], std[MODA_MAX_CHANNELS];

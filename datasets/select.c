@@ -101,11 +101,13 @@ static moda_status renumber(moda_dataset *d, const bool *wanted)
     uint32_t *number = NULL;
     size_t kept = 0;
     MODA_ALLOC(number, d->classes * sizeof *number);
+    MODA_ALLOC(d->class_numbers, d->classes * sizeof *d->class_numbers);
     for (size_t c = 0; c < d->classes; c++) {
         char *name = d->class_names[c];
         d->class_names[c] = NULL;
         if (wanted[c]) {
             number[c] = (uint32_t)kept;
+            d->class_numbers[kept] = (uint32_t)c;
             d->class_names[kept++] = name;
         } else {
             free(name);

@@ -5,7 +5,9 @@
 #include "datasets/data_options.h"
 #include "decompose/checksum.h"
 #include "decompose/commands.h"
+#include "decompose/compose.h"
 #include "decompose/decomposition.h"
+#include "decompose/slice.h"
 #include "engine/model_data.h"
 #include "numa/threads.h"
 #include <float.h>
@@ -67,12 +69,45 @@ out:
     return st;
 }
 
+/* A model that was trained on some of its classes only is taken apart into those: the outputs of the
+ * others, of which --classes leaves no sample, are cut off first. */
+static moda_status drop_outputs(const settings *s, moda_model **model)
+{
+    moda_status st = MODA_OK;
+    moda_sizes outputs = {0};
+    moda_kept *kept = NULL;
+    moda_model *part = NULL;
+    const size_t n = s->data.classes.n;
+    static const char *const own_model[] = {"model.safetensors", NULL};
+    if (!n || s->data.relabel || s->rates) goto out;
+    MODA_ALLOC(outputs.values, n * sizeof *outputs.values);
+    memcpy(outputs.values, s->data.classes.values, n * sizeof *outputs.values);
+    outputs.n = n;
+    MODA_TRY(moda_model_outputs(*model, "classes", &outputs));
+    if (n == (*model)->net->classes) goto out;
+    /* The folder gets the model without those outputs, which must not take the model's place. */
+    MODA_TRY(moda_check_distinct("out", s->model, s->out, own_model));
+    MODA_TRY(moda_kept_create_outputs((*model)->net, outputs.values, n, &kept));
+    MODA_TRY(moda_slice(*model, kept, NAN, &part));
+    moda_model_destroy(*model);
+    *model = part;
+out:
+    moda_kept_destroy(kept);
+    free(outputs.values);
+    return st;
+}
+
 /* *data stays NULL where stored rates stand for it. */
 static moda_status open_inputs(const settings *s, moda_dataset **data, moda_model **model)
 {
-    return s->data.spec
-               ? moda_model_data_open(s->model, &s->data, s->common.seed, false, model, data)
-               : moda_model_open(s->model, (moda_net_defaults){0}, model);
+    moda_status st = MODA_OK;
+    if (s->data.spec)
+        MODA_TRY(moda_model_data_open(s->model, &s->data, s->common.seed, false, model, data));
+    else
+        MODA_TRY(moda_model_open(s->model, (moda_net_defaults){0}, model));
+    MODA_TRY(drop_outputs(s, model));
+out:
+    return st;
 }
 
 static moda_status get_rates(const settings *s, const moda_dataset *data, const moda_model *model,

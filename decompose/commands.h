@@ -8,5 +8,7 @@ extern const moda_command moda_command_decompose;
 extern const moda_command moda_command_compose;
 extern const moda_command moda_command_reuse;
 extern const moda_command moda_command_sweep;
+extern const moda_command moda_command_replace;
+extern const moda_command moda_command_add_class;
 
 #endif

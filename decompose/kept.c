@@ -244,6 +244,18 @@ out:
     return st;
 }
 
+moda_status moda_kept_create_outputs(const moda_net *net, const size_t *classes, size_t class_count,
+                                     moda_kept **kept)
+{
+    moda_status st = MODA_OK;
+    const uint8_t **keep = NULL;
+    MODA_ALLOC(keep, net->tracked_count * sizeof *keep);
+    MODA_TRY(moda_kept_create(net, keep, classes, class_count, kept));
+out:
+    free(keep);
+    return st;
+}
+
 moda_status moda_kept_create_all(const moda_net *net, moda_kept **kept)
 {
     return create(net, NULL, NULL, 0, kept);

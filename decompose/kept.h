@@ -41,6 +41,9 @@ typedef struct moda_kept {
 MODA_MUST_USE moda_status moda_kept_create(const moda_net *net, const uint8_t *const *keep,
                                            const size_t *classes, size_t class_count,
                                            moda_kept **kept);
+/* Every channel kept that these outputs need: no mask. Fails as above. */
+MODA_MUST_USE moda_status moda_kept_create_outputs(const moda_net *net, const size_t *classes,
+                                                   size_t class_count, moda_kept **kept);
 /* Everything kept: the whole network as a module of itself. */
 MODA_MUST_USE moda_status moda_kept_create_all(const moda_net *net, moda_kept **kept);
 void moda_kept_destroy(moda_kept *kept);

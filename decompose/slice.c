@@ -56,9 +56,13 @@ static moda_status name_classes(const moda_model *model, const moda_channels *cl
                                 moda_model *module)
 {
     moda_status st = MODA_OK;
+    if (model->class_numbers)
+        MODA_ALLOC(module->class_numbers, classes->count * sizeof *module->class_numbers);
     for (size_t k = 0; k < classes->count; k++) {
         const char *name = model->class_names[classes->index[k]];
         module->class_ids[k] = model->class_ids[classes->index[k]];
+        if (model->class_numbers)
+            module->class_numbers[k] = model->class_numbers[classes->index[k]];
         free(module->class_names[k]);
         module->class_names[k] = name ? strdup(name) : NULL;
         MODA_CHECK(!name || module->class_names[k], MODA_ERR_NOMEM, "out of memory: a class name");

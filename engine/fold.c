@@ -108,6 +108,11 @@ static moda_status copy_rest(const moda_model *model, moda_model *folded)
         folded->class_names[k] = name ? strdup(name) : NULL;
         MODA_CHECK(!name || folded->class_names[k], MODA_ERR_NOMEM, "out of memory: a class name");
     }
+    if (model->class_numbers) {
+        const size_t bytes = model->net->classes * sizeof *model->class_numbers;
+        MODA_ALLOC(folded->class_numbers, bytes);
+        memcpy(folded->class_numbers, model->class_numbers, bytes);
+    }
     if (model->module)
         MODA_CHECK((folded->module = strdup(model->module)) != NULL, MODA_ERR_NOMEM,
                    "out of memory: the description of a module");

@@ -43,11 +43,30 @@ void moda_model_destroy(moda_model *model)
         free(model->class_names[k]);
     free(model->class_names);
     free(model->class_ids);
+    free(model->class_numbers);
     free(model->module);
     free(model->values);
     moda_parameter_list_free(&model->parameters);
     moda_net_destroy(model->net);
     free(model);
+}
+
+uint32_t moda_model_class_number(const moda_model *model, size_t k)
+{
+    return model->class_numbers ? model->class_numbers[k] : model->class_ids[k];
+}
+
+/* Only renumbered data have numbers to tell. */
+static moda_status take_numbers(moda_model *model, const moda_dataset *data)
+{
+    moda_status st = MODA_OK;
+    const size_t n = model->net->classes;
+    if (!data->class_numbers) goto out;
+    if (!model->class_numbers) MODA_ALLOC(model->class_numbers, n * sizeof *model->class_numbers);
+    for (size_t k = 0; k < n; k++)
+        model->class_numbers[k] = data->class_numbers[model->class_ids[k]];
+out:
+    return st;
 }
 
 moda_status moda_model_describe_data(moda_model *model, const moda_dataset *data)
@@ -75,6 +94,7 @@ moda_status moda_model_describe_data(moda_model *model, const moda_dataset *data
         free(model->class_names[k]);
         model->class_names[k] = copy;
     }
+    MODA_TRY(take_numbers(model, data));
 out:
     return st;
 }

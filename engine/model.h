@@ -26,7 +26,10 @@ typedef struct moda_model {
      * classes {3,5} has 3 and 5, so that it is judged on the right samples. */
     uint32_t *class_ids;
     char **class_names; /* [net->classes], entries may be NULL */
-    char *module;       /* moda.module, NULL for a whole model */
+    /* [net->classes] numbers of the classes in the data set as it was before --relabel, ascending:
+     * by them models of different classes find each other. NULL: they are the class_ids. */
+    uint32_t *class_numbers;
+    char *module; /* moda.module, NULL for a whole model */
 } moda_model;
 
 /* Takes the net over (also when it fails). Values are zero (running_var 1, batch norm weight 1). */
@@ -35,7 +38,9 @@ MODA_MUST_USE moda_status moda_model_create(moda_net *net, moda_model **model);
 void moda_model_init(moda_model *model, uint64_t seed);
 void moda_model_destroy(moda_model *model);
 
-/* Copies how images are prepared (normalisation, crop) and class names from the data. */
+/* What class output k stands for, in the data set's own numbers. */
+uint32_t moda_model_class_number(const moda_model *model, size_t k);
+/* Copies how images are prepared (normalisation, crop), class names and numbers from the data. */
 MODA_MUST_USE moda_status moda_model_describe_data(moda_model *model, const moda_dataset *data);
 
 /* spec: a model file, or NAME:W.safetensors, or FILE.net:W.safetensors with bare weights, whose

@@ -11,6 +11,14 @@ static bool is_bare(const char *spec)
     return !moda_is_file(spec) && strchr(spec, ':') != NULL;
 }
 
+/* Whether the outputs are some of the data's classes, as those of a module: then the data may have
+ * others. */
+static bool knows_some(const moda_model *model)
+{
+    const size_t n = model->net->classes;
+    return model->module || model->class_ids[n - 1] != n - 1;
+}
+
 static moda_status check_shape(const char *spec, const moda_net *net,
                                const moda_data_options *options, const moda_dataset *data)
 {
@@ -31,7 +39,7 @@ static moda_status check_classes(const char *spec, const moda_model *model,
 {
     moda_status st = MODA_OK;
     const size_t outputs = model->net->classes;
-    MODA_CHECK(model->module || data->classes == outputs, MODA_ERR_ARG,
+    MODA_CHECK(knows_some(model) || data->classes == outputs, MODA_ERR_ARG,
                "%s has %zu classes, %s has %zu outputs: give the data (and --classes, --relabel) "
                "that it was "
                "trained with",
@@ -52,7 +60,7 @@ static moda_status complete(const char *spec, const moda_model *model, bool own_
     moda_status st = MODA_OK;
     const moda_net *net = model->net;
     const bool folder = options->spec && strncmp(options->spec, "folder:", strlen("folder:")) == 0;
-    MODA_CHECK(!model->module || !options->relabel, MODA_ERR_ARG,
+    MODA_CHECK(!knows_some(model) || !options->relabel, MODA_ERR_ARG,
                "--relabel: %s is a module, its outputs are classes of its parent: drop --relabel",
                spec);
     MODA_CHECK(model->std[0] == 0 || options->normalisation == MODA_NORMALISATION_DEFAULT,
@@ -68,7 +76,7 @@ static moda_status complete(const char *spec, const moda_model *model, bool own_
     if (options->crop == MODA_CROP_DEFAULT) options->crop = (int)model->crop;
     if (folder && !options->image_size && net->input.h == net->input.w)
         options->image_size = net->input.h;
-    if (!model->module || !own_classes || options->classes.n) goto out;
+    if (!knows_some(model) || !own_classes || options->classes.n) goto out;
     MODA_ALLOC(classes->values, net->classes * sizeof *classes->values);
     for (classes->n = 0; classes->n < net->classes; classes->n++)
         classes->values[classes->n] = model->class_ids[classes->n];

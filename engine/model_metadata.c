@@ -73,15 +73,21 @@ static json_t *name_or_null(const char *name)
 moda_status moda_model_print_classes(const moda_model *model, char **text)
 {
     moda_status st = MODA_OK;
-    json_t *ids = json_array(), *names = json_array();
-    int failed = !ids || !names;
+    json_t *ids = json_array(), *names = json_array(), *numbers = json_array(), *classes;
+    int failed = !ids || !names || !numbers;
     for (size_t k = 0; k < model->net->classes; k++) {
         failed |= json_array_append_new(ids, json_integer(model->class_ids[k]));
         failed |= json_array_append_new(names, name_or_null(model->class_names[k]));
+        failed |= json_array_append_new(numbers, json_integer(moda_model_class_number(model, k)));
     }
     MODA_CHECK(!failed, MODA_ERR_NOMEM, "out of memory");
-    MODA_TRY(to_line(json_pack("{s:O, s:O}", "ids", ids, "names", names), text));
+    if (model->class_numbers)
+        classes = json_pack("{s:O, s:O, s:O}", "ids", ids, "names", names, "numbers", numbers);
+    else
+        classes = json_pack("{s:O, s:O}", "ids", ids, "names", names);
+    MODA_TRY(to_line(classes, text));
 out:
+    json_decref(numbers);
     json_decref(ids);
     json_decref(names);
     return st;
@@ -181,12 +187,15 @@ moda_status moda_model_parse_classes(moda_model *model, const char *text)
     json_t *object = NULL;
     MODA_TRY(parse_object(MODEL_CLASSES, text, &object));
     const json_t *names = json_object_get(object, "names");
-    MODA_CHECK(json_object_size(object) == 2 &&
+    const json_t *numbers = json_object_get(object, "numbers");
+    if (numbers) MODA_ALLOC(model->class_numbers, n * sizeof *model->class_numbers);
+    MODA_CHECK(json_object_size(object) == (numbers ? 3 : 2) &&
                    read_ids(json_object_get(object, "ids"), n, model->class_ids) &&
+                   (!numbers || read_ids(numbers, n, model->class_numbers)) &&
                    is_name_list(names, n),
                MODA_ERR_FORMAT,
-               "metadata %s is not {\"ids\": [..], \"names\": [..]} with %zu ascending class "
-               "numbers and %zu names; write the model again",
+               "metadata %s is not {\"ids\": [..], \"names\": [..]}, \"numbers\": [..] at most "
+               "besides, with %zu ascending class numbers and %zu names; write the model again",
                MODEL_CLASSES, n, n);
     for (size_t k = 0; k < n; k++) {
         const char *name = json_string_value(json_array_get(names, k));
