@@ -1,4 +1,5 @@
 /* decompose/cmd_replace.c - moda replace and moda add-class: a module into another model. */
+#include "base/file.h"
 #include "base/log.h"
 #include "datasets/data_options.h"
 #include "decompose/cmd_replace_internal.h"
@@ -109,11 +110,14 @@ static moda_status open_to_add(moda_replace_command *c)
 {
     moda_status st = MODA_OK;
     moda_model *joined = NULL;
+    char *name = moda_format("%s with class %zu", c->weak_spec, c->class_number);
+    MODA_CHECK(name, MODA_ERR_NOMEM, "out of memory: a name");
     MODA_TRY(moda_model_open(c->weak_spec, (moda_net_defaults){0}, &c->weak));
     MODA_TRY(open_module(c));
     MODA_TRY(moda_join(c->weak, c->module, &c->options.join, &joined));
-    MODA_TRY(moda_model_data_for(c->out, joined, &c->data_options, c->common.seed, true, &c->data));
+    MODA_TRY(moda_model_data_for(name, joined, &c->data_options, c->common.seed, true, &c->data));
 out:
+    free(name);
     moda_model_destroy(joined);
     return st;
 }

@@ -61,7 +61,9 @@ static moda_status check_inputs(const joiner *j)
                "the weak model takes images of %zux%zux%zu, the module of %zux%zux%zu: both must "
                "take the same",
                a.c, a.h, a.w, b.c, b.h, b.w);
-    for (size_t c = 0; c < a.c && c < MODA_MAX_CHANNELS; c++)
+    MODA_CHECK(a.c <= MODA_MAX_CHANNELS, MODA_ERR_ARG,
+               "inputs of %zu channels are no images: at most %d", a.c, MODA_MAX_CHANNELS);
+    for (size_t c = 0; c < a.c; c++)
         MODA_CHECK(j->weak->std[c] > 0 && j->module->std[c] > 0, MODA_ERR_ARG,
                    "how the %s wants its images normalised is not known: use a model file that "
                    "moda trained",
@@ -134,7 +136,7 @@ static moda_status append_input(joiner *j, size_t *input)
     const moda_shape in = a->net->input;
     bool same = true;
     *input = 0;
-    for (size_t c = 0; c < in.c && c < MODA_MAX_CHANNELS; c++)
+    for (size_t c = 0; c < in.c; c++)
         same = same && a->mean[c] == b->mean[c] && a->std[c] == b->std[c];
     if (same) goto out;
     MODA_TRY(append(j, MODA_LAYER_BATCHNORM, MODA_JOIN_INPUT, in.c, 0, 0));

@@ -48,6 +48,22 @@ static void set_scale(moda_model *joined, double minimum, double maximum)
     joined->values[b->offset] = (float)(-minimum * weight);
 }
 
+/* Without samples of the class the layer would learn never to say it. */
+static moda_status check_samples(const moda_model *joined, const moda_dataset *data,
+                                 uint32_t class_number)
+{
+    moda_status st = MODA_OK;
+    const uint32_t label = joined->class_ids[moda_model_output_of(joined, class_number)];
+    size_t n = 0;
+    while (n < data->train.n && data->train.labels[n] != label) n++;
+    MODA_CHECK(n < data->train.n, MODA_ERR_ARG,
+               "%s: no training image of class %u, which the calibration has to learn: give data "
+               "that have the class",
+               data->name, class_number);
+out:
+    return st;
+}
+
 static moda_status fit(const moda_model *module, const moda_dataset *data,
                        const moda_replace_options *o, moda_model *joined,
                        moda_replace_report *report)
@@ -56,6 +72,7 @@ static moda_status fit(const moda_model *module, const moda_dataset *data,
     report->module_minimum = report->module_maximum = NAN;
     report->calibration = (moda_head_record){NAN, NAN};
     if (o->join.strategy == MODA_JOIN_CALIBRATE) {
+        MODA_TRY(check_samples(joined, data, o->join.class_number));
         MODA_TRY(moda_head_train_model(joined, data, &o->training, &report->calibration));
         goto out;
     }

@@ -41,7 +41,8 @@ typedef struct moda_replace_report {
  * the labels that the result has as class_ids: those of the weak model, and with add those that
  * moda_join() gives. The training split is for the fit, the test split for the accuracies. The result
  * is the caller's. report may be NULL: then nothing is tested. Fails as moda_join() and
- * moda_head_train_model(), besides MODA_ERR_ARG (MINMAX: no training sample), MODA_ERR_NUMERIC. */
+ * moda_head_train_model(); besides MODA_ERR_ARG (CALIBRATE: no training image of the class; MINMAX: none
+ * at all; renumbered data of other classes than the model's), MODA_ERR_NUMERIC. */
 MODA_MUST_USE moda_status moda_replace(const moda_model *weak, const moda_model *module,
                                        const moda_dataset *data,
                                        const moda_replace_options *options, moda_model **result,
