@@ -73,6 +73,8 @@ Test(dataset, relabelling_is_ascending_in_any_order)
     cr_assert(d->classes == 3 && d->train.n == 32);
     cr_assert(eq(str, d->class_names[1], "2"));
     cr_assert(eq(str, d->class_names[2], "5"));
+    for (size_t c = 0; c < 3; c++) cr_assert(eq(u32, d->class_numbers[c], (uint32_t)up[c]));
+    cr_assert(eq(ptr, all->class_numbers, NULL));
     find_origin(&all->train, &d->train, origin);
     for (size_t i = 0; i < d->train.n; i++) {
         cr_assert(eq(u32, (uint32_t)up[d->train.labels[i]], all->train.labels[origin[i]]));

@@ -143,6 +143,10 @@ Test(model_strict, wrong_metadata_is_refused)
         {"moda.classes", "{\"ids\":[-1,1,2],\"names\":[null,null,null]}", "3 ascending class"},
         {"moda.classes", "{\"ids\":[0,1,4294967296],\"names\":[null,null,null]}", "3 ascending"},
         {"moda.classes", "{\"ids\":[0,1,2],\"names\":[null,null,7]}", "and 3 names"},
+        {"moda.classes", "{\"ids\":[0,1,2],\"names\":[null,null,null],\"numbers\":[4,6]}",
+         "3 ascending class"},
+        {"moda.classes", "{\"ids\":[0,1,2],\"names\":[null,null,null],\"others\":[4,6,7]}",
+         "3 ascending class"},
         {"moda.module", "module", "metadata moda.module is no JSON object"},
     };
     moda_model *m = model_create(model_small);
