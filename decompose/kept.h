@@ -36,8 +36,8 @@ typedef struct moda_kept {
 /* keep [tracked_count] points to one mask each, [units of the tracked layer], non-zero = kept;
  * classes [class_count] are outputs of the network, in any order. Fails: MODA_ERR_ARG (a class out
  * of range or none), MODA_ERR_UNSUPPORTED (the layer and why it cannot be sliced: a [concat] or
- * [softmax], a convolution in groups that is not depthwise, a ReLU whose channels are the network's outputs, a mask that keeps
- * nothing), MODA_ERR_NOMEM (about 6.2 bytes per channel of every layer). */
+ * [softmax], a convolution in groups that is not depthwise, a ReLU whose channels are the network's
+ * outputs, a mask that keeps nothing), MODA_ERR_NOMEM (about 6.2 bytes per channel of every layer). */
 MODA_MUST_USE moda_status moda_kept_create(const moda_net *net, const uint8_t *const *keep,
                                            const size_t *classes, size_t class_count,
                                            moda_kept **kept);

@@ -96,12 +96,14 @@ Test(cmd_replace, minmax_from_a_module_file)
 {
     strong(false), weak(false);
     program_must("replace --weak weak/model.safetensors --module parts/class-1.safetensors "
-                 "--class 1 " DATA WEAK "--threads 1 --strategy minmax --out m.safetensors --json m.json");
+                 "--class 1 " DATA WEAK
+                 "--threads 1 --strategy minmax --out m.safetensors --json m.json");
     check_eval("m.safetensors", "m.json", "--classes 1,3,4,5");
     cr_expect(lt(dbl, number("m.json", "fit", "minimum"), number("m.json", "fit", "maximum")));
     /* A whole model holds the class, too. */
     program_must("replace --weak weak/model.safetensors --module strong/model.safetensors "
-                 "--class 1 " DATA WEAK "--threads 1 --strategy minmax --out m.safetensors --json m.json");
+                 "--class 1 " DATA WEAK
+                 "--threads 1 --strategy minmax --out m.safetensors --json m.json");
     check_eval("m.safetensors", "m.json", "--classes 1,3,4,5");
     const program_result r = program_must("describe m.safetensors");
     cr_expect(ne(ptr, strstr(r.out, "weak_others, module_scale"), NULL), "%s", r.out);
