@@ -6,9 +6,14 @@
 #include "engine/trainer.h"
 #include "losses/cross_entropy.h"
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A layer of less multiply-adds per batch is trained by one thread: waiting for the others would take
+ * longer than its work, on a busy machine a thousand times so. */
+enum { WORK_FOR_THREADS = 1 << 22 };
 
 typedef struct head {
     const moda_head_source *source;
@@ -17,7 +22,8 @@ typedef struct head {
     moda_weights *weights;
     moda_executor *full, *rest; /* rest: an epoch's last smaller batch; either may be NULL */
     moda_workspace *workspace;
-    uint32_t *labels; /* [batch_size] */
+    uint32_t *labels;         /* [batch_size] */
+    int threads, all_threads; /* for the layer; for what makes its batches */
 } head;
 
 /* ---- creation ---- */
@@ -46,6 +52,9 @@ static moda_status create(head *h)
     moda_executor_options x = {.batch = size, .training = true};
     moda_executor *all[2];
     size_t count = 0;
+    h->all_threads = omp_get_max_threads();
+    h->threads = size * h->model->parameters.elements < WORK_FOR_THREADS ? 1 : h->all_threads;
+    omp_set_num_threads(h->threads); /* primitives are made for so many */
     MODA_ALLOC(h->labels, size * sizeof *h->labels);
     MODA_TRY(moda_weights_create(h->model->net, &h->weights));
     if (n >= size) {
@@ -60,6 +69,7 @@ static moda_status create(head *h)
     MODA_TRY(moda_workspace_create(all, count, &h->workspace));
     MODA_TRY(moda_weights_load(h->weights, h->model));
 out:
+    omp_set_num_threads(h->all_threads);
     return st;
 }
 
@@ -83,6 +93,7 @@ static moda_status run_step(head *h, size_t step, double rate, moda_head_record 
     moda_sgd sgd = h->options->sgd;
     size_t count = 0, correct = 0;
     MODA_TRY(h->source->fill(h->source->user, step, moda_executor_input(e), h->labels, &count));
+    omp_set_num_threads(h->threads);
     MODA_TRY(moda_executor_forward(e));
     const double loss = moda_cross_entropy(count, h->model->net->classes, moda_executor_logits(e),
                                            h->labels, moda_executor_d_logits(e), &correct);
@@ -94,6 +105,7 @@ static moda_status run_step(head *h, size_t step, double rate, moda_head_record 
     sum->cross_entropy += loss * (double)count;
     sum->accuracy += (double)correct;
 out:
+    omp_set_num_threads(h->all_threads);
     return st;
 }
 

@@ -3,7 +3,8 @@
  * The frozen part, the trunk, runs in evaluation mode: batch norms take their running statistics, so
  * what it gives for an image never changes. Cross entropy, SGD with Nesterov momentum and a cosine
  * over the epochs, as in engine/trainer.h; the layer starts with weights N(0, 0.01^2) and bias 0,
- * whatever it held. Same seed, inputs and thread count: same bits. */
+ * whatever it held. Same seed, inputs and thread count: same bits. A layer of few weights is trained by
+ * one thread, however many there are. */
 #ifndef MODA_ENGINE_HEAD_H
 #define MODA_ENGINE_HEAD_H
 

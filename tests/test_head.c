@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,6 +157,24 @@ Test(head, without_bias_and_the_same_twice)
     must(moda_head_train(&samples, K, &usual, with, bias, NULL));
     cr_expect(zero(int, memcmp(first, second, sizeof first)));
     cr_expect(ne(int, memcmp(first, with, sizeof first), 0), "the bias made no difference");
+    free(x), free(labels);
+}
+
+/* A layer of a few outputs is too little work for threads, so their number does not matter. */
+Test(head, small_layers_are_the_same_for_any_number_of_threads)
+{
+    enum { N = 50, D = 6, K = 3 };
+    float *x = small_values(N * D, 9), one[K * D], more[K * D], bias[K];
+    uint32_t *labels = small_labels(N, K);
+    const moda_head_samples samples = {N, {D, 1, 1}, x, labels};
+    const int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    must(moda_head_train(&samples, K, &usual, one, bias, NULL));
+    omp_set_num_threads(3);
+    must(moda_head_train(&samples, K, &usual, more, bias, NULL));
+    cr_expect(eq(int, omp_get_max_threads(), 3), "the number of threads was not put back");
+    omp_set_num_threads(threads);
+    cr_expect(zero(int, memcmp(one, more, sizeof one)));
     free(x), free(labels);
 }
 
