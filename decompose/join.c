@@ -1,6 +1,7 @@
 /* decompose/join.c - the graph of both networks, and what each of its layers holds. */
 #include "decompose/join.h"
 #include "base/file.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,8 +110,12 @@ static moda_status append(joiner *j, moda_layer_kind kind, const char *name, siz
 {
     moda_status st = MODA_OK;
     moda_layer *l = &j->net->layers[j->net->layer_count];
-    *l = (moda_layer){
-        .kind = kind, .input = {a, b}, .shape = {c, 1, 1}, .bias = kind == MODA_LAYER_LINEAR};
+    *l = (moda_layer){.kind = kind,
+                      .input = {a, b},
+                      .shape = {c, 1, 1},
+                      .bias = kind == MODA_LAYER_LINEAR,
+                      .init = MODA_INIT_NORMAL,
+                      .bias_init = NAN};
     MODA_CHECK((l->name = strdup(name)) != NULL, MODA_ERR_NOMEM, "out of memory: a layer");
     j->net->layer_count++;
 out:

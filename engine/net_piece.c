@@ -32,6 +32,7 @@ moda_status moda_net_piece(const moda_net *net, size_t from, size_t to, moda_net
     MODA_CHECK((p->name = strdup(net->name)) != NULL, MODA_ERR_NOMEM, "out of memory: a network");
     MODA_ALLOC(p->layers, (to - from + 1) * sizeof *p->layers);
     MODA_ALLOC(p->tracked, (net->tracked_count + 1) * sizeof *p->tracked);
+    MODA_ALLOC(p->masks, (net->mask_count + 1) * sizeof *p->masks);
     p->layer_count = 1;
     p->layers[0] = (moda_layer){.kind = MODA_LAYER_INPUT, .shape = p->input};
     MODA_CHECK((p->layers[0].name = strdup(net->layers[0].name)) != NULL, MODA_ERR_NOMEM,
@@ -41,6 +42,9 @@ moda_status moda_net_piece(const moda_net *net, size_t from, size_t to, moda_net
     for (size_t l = 0; l < net->tracked_count; l++)
         if (net->tracked[l] > from && net->tracked[l] <= to)
             p->tracked[p->tracked_count++] = net->tracked[l] - from;
+    for (size_t k = 0; k < net->mask_count; k++)
+        if (net->masks[k] > from && net->masks[k] <= to)
+            p->masks[p->mask_count++] = net->masks[k] - from;
     *piece = p, p = NULL;
 out:
     moda_net_destroy(p);

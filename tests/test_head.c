@@ -200,7 +200,8 @@ Test(head, refuses_what_cannot_be)
 
 static const char body[] =
     "[conv];name=a;outputs=6;kernel=3;bias=no;[batchnorm];name=n;[relu];[maxpool];kernel=2;"
-    "[conv];name=b;outputs=9;kernel=3;[relu];[linear];name=c;outputs=4";
+    "[conv];name=b;outputs=9;kernel=3;[avgpool];name=g;kernel=global;[linear];name=s;outputs=9;"
+    "[mask];from=b,s;[relu];[linear];name=c;outputs=4";
 
 static moda_dataset *open_data(const char *classes)
 {
