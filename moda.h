@@ -38,6 +38,7 @@
 #include "engine/batchnorm.h"
 #include "engine/channel_blocks.h"
 #include "engine/channel_select.h"
+#include "engine/confusion.h"
 #include "engine/evaluate.h"
 #include "engine/executor.h"
 #include "engine/fold.h"

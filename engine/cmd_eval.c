@@ -5,6 +5,7 @@
 #include "base/table.h"
 #include "datasets/data_options.h"
 #include "engine/commands.h"
+#include "engine/confusion.h"
 #include "engine/evaluate.h"
 #include "engine/fold.h"
 #include "engine/model_data.h"
@@ -20,7 +21,7 @@ typedef struct eval_command {
     const char *spec, *logits_path;
     int split;
     size_t limit, batch_size;
-    bool fold;
+    bool fold, confused;
     moda_data_options data_options;
     moda_common_options common;
     moda_model *model;
@@ -30,6 +31,7 @@ typedef struct eval_command {
     moda_runner *runner;
     moda_evaluation result;
     size_t *samples, *correct; /* per output */
+    size_t *confusion;         /* [outputs, outputs] */
     float *logits;
 } eval_command;
 
@@ -51,6 +53,8 @@ static moda_status parse(const moda_command *self, int argc, char **argv, eval_c
          1 << 20, NULL},
         {MODA_OPTION_FLAG, "fold", NULL, "fold batch norms into the layers before them", &c->fold,
          0, 0, NULL},
+        {MODA_OPTION_FLAG, "confusion", NULL, "print which classes are taken for which",
+         &c->confused, 0, 0, NULL},
         {MODA_OPTION_OUTPUT, "logits", "F.safetensors", "write logits [images,outputs] and labels",
          &c->logits_path, 0, 0, NULL},
         {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
@@ -110,6 +114,11 @@ static moda_status prepare(eval_command *c)
     MODA_TRY(choose_outputs(c));
     MODA_ALLOC(c->samples, c->model->net->classes * sizeof *c->samples);
     MODA_ALLOC(c->correct, c->model->net->classes * sizeof *c->correct);
+    const size_t k = c->model->net->classes;
+    MODA_CHECK(k <= MODA_CONFUSION_CLASSES || !c->confused, MODA_ERR_ARG,
+               "--confusion: %s has %zu outputs, more than %d: leave it out", c->spec, k,
+               MODA_CONFUSION_CLASSES);
+    if (k <= MODA_CONFUSION_CLASSES) MODA_ALLOC(c->confusion, k * k * sizeof *c->confusion);
     if (c->logits_path)
         MODA_ALLOC(c->logits, c->images.n * c->model->net->classes * sizeof *c->logits);
     MODA_TRY(moda_runner_create(c->model, c->batch_size, NULL, NULL, &c->runner));
@@ -159,11 +168,13 @@ static moda_status write_json(const eval_command *c)
         if (c->samples[k])
             MODA_CHECK(json_array_append_new(classes, class_json(c, k)) == 0, MODA_ERR_NOMEM,
                        "out of memory");
-    json = json_pack("{s:o s:o s:s s:I s:I s:f s:f s:O}", "model", moda_json_text(c->spec), "data",
-                     moda_json_text(c->data_options.spec), "split", splits[c->split], "samples",
-                     (json_int_t)c->result.samples, "correct", (json_int_t)c->result.correct,
-                     "accuracy", accuracy(c->result.correct, c->result.samples), "cross_entropy",
-                     c->result.cross_entropy, "classes", classes);
+    json =
+        json_pack("{s:o s:o s:s s:I s:I s:f s:f s:O s:o}", "model", moda_json_text(c->spec), "data",
+                  moda_json_text(c->data_options.spec), "split", splits[c->split], "samples",
+                  (json_int_t)c->result.samples, "correct", (json_int_t)c->result.correct,
+                  "accuracy", accuracy(c->result.correct, c->result.samples), "cross_entropy",
+                  c->result.cross_entropy, "classes", classes, "confusion",
+                  c->confusion ? moda_confusion_json(c->model, c->confusion) : json_null());
     MODA_CHECK(json, MODA_ERR_NOMEM, "out of memory");
     MODA_TRY(moda_json_write(c->common.json, json));
 out:
@@ -194,18 +205,24 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     MODA_TRY(parse(self, argc, argv, &c, &help));
     if (help) goto out;
     MODA_TRY(prepare(&c));
-    const moda_evaluation_wish wish = {c.outputs, c.logits, c.samples, c.correct,
-                                       c.common.quiet ? NULL : "eval"};
+    const moda_evaluation_wish wish = {.outputs = c.outputs,
+                                       .logits = c.logits,
+                                       .samples = c.samples,
+                                       .correct = c.correct,
+                                       .label = c.common.quiet ? NULL : "eval",
+                                       .confusion = c.confusion};
     MODA_TRY(moda_evaluate(moda_runner_executor(c.runner), c.model, &c.images, &wish, &c.result));
     MODA_CHECK(c.result.samples, MODA_ERR_ARG, "%s: no image of a class that %s has an output for",
                c.data_options.spec, c.spec);
     if (c.logits_path) MODA_TRY(write_logits(&c));
     if (c.common.json) MODA_TRY(write_json(&c));
     print_result(&c);
+    if (c.confused) moda_confusion_print(c.model, c.confusion);
 out:
     free(c.logits);
     free(c.samples);
     free(c.correct);
+    free(c.confusion);
     free(c.outputs.values);
     moda_runner_destroy(c.runner);
     moda_dataset_destroy(c.data);

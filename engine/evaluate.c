@@ -48,7 +48,7 @@ moda_executor *moda_runner_executor(moda_runner *r)
 typedef struct judge {
     const moda_model *model;
     moda_sizes outputs; /* n = 0: all */
-    size_t *per_output_samples, *per_output_correct;
+    size_t *per_output_samples, *per_output_correct, *confusion;
     moda_evaluation *result;
     double loss;
 } judge;
@@ -80,6 +80,7 @@ static void judge_sample(judge *j, const float *z, uint32_t label)
     j->result->correct += best == right;
     if (j->per_output_samples) j->per_output_samples[right]++;
     if (j->per_output_correct) j->per_output_correct[right] += best == right;
+    if (j->confusion) j->confusion[right * j->model->net->classes + best]++;
 }
 
 static moda_status check_shape(const moda_images *images, const moda_net *net)
@@ -109,7 +110,7 @@ moda_status moda_evaluate(moda_executor *executor, const moda_model *model,
     const moda_evaluation_wish want = wish ? *wish : (moda_evaluation_wish){0};
     const size_t classes = model->net->classes;
     moda_batch_options options = {.batch_size = moda_executor_batch(executor)};
-    judge j = {model, want.outputs, want.samples, want.correct, result, 0};
+    judge j = {model, want.outputs, want.samples, want.correct, want.confusion, result, 0};
     *result = (moda_evaluation){0};
     MODA_TRY(check_shape(images, model->net));
     memcpy(options.mean, model->mean, sizeof options.mean);
@@ -118,6 +119,7 @@ moda_status moda_evaluate(moda_executor *executor, const moda_model *model,
     MODA_ALLOC(labels, options.batch_size * sizeof *labels);
     if (want.samples) memset(want.samples, 0, classes * sizeof *want.samples);
     if (want.correct) memset(want.correct, 0, classes * sizeof *want.correct);
+    if (want.confusion) memset(want.confusion, 0, classes * classes * sizeof *want.confusion);
     if (want.label) moda_progress_begin(&progress, want.label, "samples", images->n);
     for (size_t step = 0, done = 0; step < moda_batches_per_epoch(batches); step++) {
         /* a last smaller batch leaves old samples behind it in the input; they are run, not judged */

@@ -31,6 +31,8 @@ typedef struct moda_evaluation_wish {
     float *logits;             /* [images->n, model->net->classes] written */
     size_t *samples, *correct; /* [model->net->classes] counts per output, written */
     const char *label;         /* of the progress bar; NULL: none */
+    /* [net->classes, net->classes] written: row: the sample's output, column: the predicted one */
+    size_t *confusion;
 } moda_evaluation_wish;
 
 /* Runs the images through an evaluating executor (training = false) in order, without augmentation.

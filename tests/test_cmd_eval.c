@@ -103,6 +103,60 @@ Test(cmd_eval, figures_follow_from_the_logits)
     json_decref(e);
 }
 
+/* Counts from the logits: the largest wanted one against the label. */
+static void count_confusion(const char *name, unsigned wanted, size_t counts[4][4])
+{
+    moda_tensor_file *file = NULL;
+    cr_assert(eq(int, moda_tensor_file_open(test_path(name), &file), MODA_OK));
+    const moda_tensor *logits = moda_tensor_file_find(file, "logits");
+    const moda_tensor *labels = moda_tensor_file_find(file, "labels");
+    memset(counts, 0, 16 * sizeof counts[0][0]);
+    for (size_t i = 0; i < logits->shape[0]; i++) {
+        float z[4];
+        int64_t y;
+        size_t said = 4;
+        memcpy(z, (const char *)logits->data + i * sizeof z, sizeof z);
+        memcpy(&y, (const char *)labels->data + i * sizeof y, sizeof y);
+        for (size_t k = 4; k-- > 0;)
+            if (wanted >> k & 1 && (said == 4 || z[k] >= z[said])) said = k;
+        counts[y][said]++;
+    }
+    moda_tensor_file_close(file);
+}
+
+static void check_confusion(const json_t *report, size_t n, const size_t *ids, size_t counts[4][4])
+{
+    const json_t *c = json_object_get(report, "confusion");
+    const json_t *classes = json_object_get(c, "classes"), *rows = json_object_get(c, "counts");
+    size_t off = 0;
+    cr_assert(eq(sz, json_array_size(classes), n));
+    for (size_t i = 0; i < n; i++) {
+        cr_assert(eq(sz, (size_t)json_integer_value(json_array_get(classes, i)), ids[i]));
+        for (size_t j = 0; j < n; j++) {
+            const json_t *cell = json_array_get(json_array_get(rows, i), j);
+            cr_assert(eq(sz, (size_t)json_integer_value(cell), counts[ids[i]][ids[j]]));
+            if (i != j) off += counts[ids[i]][ids[j]];
+        }
+    }
+    cr_assert(off > 0, "nothing is mixed up: this proves nothing");
+}
+
+Test(cmd_eval, confusion_follows_from_the_logits)
+{
+    size_t counts[4][4];
+    const program_result r = program_must(EVAL "--logits z.safetensors --json e.json --confusion");
+    cr_assert(strstr(r.out, "mixed up most often") != NULL, "%s", r.out);
+    json_t *e = program_json("e.json");
+    count_confusion("z.safetensors", 15, counts);
+    check_confusion(e, 4, (const size_t[]){0, 1, 2, 3}, counts);
+    json_decref(e);
+    program_must(EVAL "--logits z.safetensors --json e.json --classes 0,3");
+    e = program_json("e.json");
+    count_confusion("z.safetensors", 9, counts);
+    check_confusion(e, 2, (const size_t[]){0, 3}, counts);
+    json_decref(e);
+}
+
 Test(cmd_eval, split_limit_and_batch_size)
 {
     program_must(EVAL "--logits all.safetensors --json all.json");
