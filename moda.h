@@ -63,6 +63,7 @@
 #include "engine/tuning.h"
 #include "engine/tuning_cache.h"
 
+#include "decompose/ablate.h"
 #include "decompose/activity.h"
 #include "decompose/activity_rule.h"
 #include "decompose/channels.h"
@@ -86,6 +87,7 @@
 #include "decompose/segments.h"
 #include "decompose/slice.h"
 #include "decompose/subtasks.h"
+#include "decompose/suffix.h"
 #include "decompose/sweep.h"
 #include "decompose/sweep_runs.h"
 #include "decompose/sweep_words.h"

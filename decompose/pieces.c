@@ -1,6 +1,5 @@
 #include "decompose/pieces.h"
 #include "decompose/segments.h"
-#include "engine/executor.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,14 +120,15 @@ out:
 }
 
 /* The piece's tensors stand one after the other among those of the model. */
-static moda_status load(piece *one, const moda_model *model, size_t from)
+moda_status moda_piece_load(moda_weights *weights, moda_net *net, const moda_model *model,
+                            size_t from)
 {
     moda_status st = MODA_OK;
-    moda_model part = {.net = one->net};
+    moda_model part = {.net = net};
     for (size_t i = 0; i < model->parameters.count && !part.values; i++)
         if (model->parameters.items[i].layer > from)
             part.values = model->values + model->parameters.items[i].offset;
-    if (part.values) MODA_TRY(moda_weights_load(one->weights, &part));
+    if (part.values) MODA_TRY(moda_weights_load(weights, &part));
 out:
     return st;
 }
@@ -158,7 +158,7 @@ moda_status moda_pieces_run(moda_pieces *p, const moda_model *model, size_t from
     const size_t out_floats = out_shape.c * out_shape.h * out_shape.w;
     MODA_TRY(get(p, model->net, from, to, &one));
     one->used = ++p->clock;
-    MODA_TRY(load(one, model, from));
+    MODA_TRY(moda_piece_load(one->weights, one->net, model, from));
     for (size_t i = 0, count; i < n; i += count) {
         /* behind a last smaller batch stand images of an earlier one; they are run, not copied out */
         count = n - i < p->batch ? n - i : p->batch;

@@ -7,6 +7,7 @@
 #define MODA_DECOMPOSE_PIECES_H
 
 #include "base/status.h"
+#include "engine/executor.h"
 #include "engine/model.h"
 #include <stddef.h>
 
@@ -22,6 +23,10 @@ void moda_pieces_destroy(moda_pieces *pieces);
  * others. */
 MODA_MUST_USE moda_status moda_pieces_run(moda_pieces *pieces, const moda_model *model, size_t from,
                                           size_t to, size_t n, const float *x, float *y);
+
+/* Values of the model into weights of net, its piece behind layer from (moda_net_piece()). */
+MODA_MUST_USE moda_status moda_piece_load(moda_weights *weights, moda_net *net,
+                                          const moda_model *model, size_t from);
 
 /* How often moda_pieces_run() found an executor, and how often it had to make one. */
 void moda_pieces_count(const moda_pieces *pieces, size_t *found, size_t *made);

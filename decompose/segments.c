@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* True if no layer behind `layer` reads one before it. */
-static bool single_crossing(const moda_net *net, size_t layer)
+bool moda_net_can_cut(const moda_net *net, size_t layer)
 {
     for (size_t i = layer + 1; i < net->layer_count; i++) {
         const moda_layer *l = &net->layers[i];
@@ -22,7 +21,7 @@ moda_status moda_segments_find(const moda_net *net, moda_segments *segments)
     MODA_ALLOC(segments->cut, (net->layer_count + 1) * sizeof *segments->cut);
     for (size_t i = 1; i < last; i++) {
         const moda_layer_kind next = net->layers[i + 1].kind;
-        if ((next == MODA_LAYER_CONV || next == MODA_LAYER_LINEAR) && single_crossing(net, i))
+        if ((next == MODA_LAYER_CONV || next == MODA_LAYER_LINEAR) && moda_net_can_cut(net, i))
             segments->cut[++segments->count] = i;
     }
     segments->cut[++segments->count] = last;
@@ -39,7 +38,7 @@ moda_status moda_segments_in(const moda_net *net, const moda_segments *segments,
     for (size_t s = 1, i = 1; s <= segments->count; s++, i++) {
         const char *name = net->layers[segments->cut[s]].name;
         while (i < composed->layer_count && strcmp(composed->layers[i].name, name) != 0) i++;
-        MODA_CHECK(i < composed->layer_count && single_crossing(composed, i), MODA_ERR_INTERNAL,
+        MODA_CHECK(i < composed->layer_count && moda_net_can_cut(composed, i), MODA_ERR_INTERNAL,
                    "%s: a network composed of it cannot be cut behind layer '%s'", net->name, name);
         result->cut[s] = i;
     }

@@ -25,6 +25,9 @@ MODA_MUST_USE moda_status moda_segments_in(const moda_net *net, const moda_segme
                                            const moda_net *composed, moda_segments *result);
 void moda_segments_free(moda_segments *segments); /* zeroed struct is fine */
 
+/* True if no layer behind this one reads one before it: a network can be cut behind it. */
+bool moda_net_can_cut(const moda_net *net, size_t layer);
+
 /* True if what segment s computes for one channel does not depend on which others it computes: its
  * weights, if any, are convolutions of what it reads. Not said of linear layers: which sums a matrix
  * product splits between threads depends on its size, so their last bits would differ. */

@@ -24,12 +24,19 @@ out:
 moda_status moda_test_data_open(const moda_data_options *options, uint64_t seed, size_t limit,
                                 moda_model *model, moda_test_data *result)
 {
+    return moda_split_data_open(options, seed, false, limit, model, result);
+}
+
+moda_status moda_split_data_open(const moda_data_options *options, uint64_t seed, bool train,
+                                 size_t limit, moda_model *model, moda_test_data *result)
+{
     moda_status st = MODA_OK;
     moda_test_data d = {0};
     MODA_TRY(moda_model_data_for("the model", model, options, seed, false, &d.data));
-    d.images = d.data->test;
+    d.images = train ? d.data->train : d.data->test;
     MODA_CHECK(d.images.n > 0, MODA_ERR_ARG,
-               "%s has no test images (of these classes): name data that has", options->spec);
+               "%s has no %s images (of these classes): name data that has", options->spec,
+               train ? "training" : "test");
     if (limit && limit < d.images.n) d.images.n = limit;
     MODA_TRY(choose_outputs(options, model, &d.outputs));
     *result = d, d = (moda_test_data){0};

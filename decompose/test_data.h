@@ -7,12 +7,13 @@
 #include "datasets/data_options.h"
 #include "datasets/dataset.h"
 #include "engine/model.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct moda_test_data {
     moda_dataset *data;
-    moda_images images; /* of the test split; borrows its arrays */
+    moda_images images; /* of the split; borrows its arrays */
     moda_sizes outputs; /* of the model, ascending: those of --classes, or all */
 } moda_test_data;
 
@@ -22,6 +23,10 @@ typedef struct moda_test_data {
 MODA_MUST_USE moda_status moda_test_data_open(const moda_data_options *options, uint64_t seed,
                                               size_t limit, moda_model *model,
                                               moda_test_data *result);
+/* The same of the training split, if so wanted. */
+MODA_MUST_USE moda_status moda_split_data_open(const moda_data_options *options, uint64_t seed,
+                                               bool train, size_t limit, moda_model *model,
+                                               moda_test_data *result);
 void moda_test_data_close(moda_test_data *data); /* zeroed struct is fine */
 
 #endif
