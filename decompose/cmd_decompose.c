@@ -8,6 +8,7 @@
 #include "decompose/compose.h"
 #include "decompose/decomposition.h"
 #include "decompose/slice.h"
+#include "decompose/diagnosis.h"
 #include "engine/model_data.h"
 #include "numa/threads.h"
 #include <float.h>
@@ -21,11 +22,12 @@ typedef struct settings {
     moda_activity_rule rule; /* that activity says */
     double tau, min_active;
     size_t batch_size;
+    bool no_reuse;
     moda_data_options data;
     moda_common_options common;
 } settings;
 
-enum { OPTION_COUNT = 9 };
+enum { OPTION_COUNT = 10 };
 
 static void options_table(settings *s, moda_option *data, moda_option *common,
                           moda_option table[OPTION_COUNT])
@@ -49,6 +51,9 @@ static void options_table(settings *s, moda_option *data, moda_option *common,
          0, NULL},
         {MODA_OPTION_SIZE, "batch-size", "N", "images at a time (default 128)", &s->batch_size, 1,
          1 << 20, NULL},
+        {MODA_OPTION_FLAG, "no-reuse", NULL,
+         "do not try some composed networks on test images to judge the result", &s->no_reuse, 0, 0,
+         NULL},
         {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
     };
@@ -138,6 +143,31 @@ out:
     return st;
 }
 
+/* Is it a good one? Reuse accuracy of some sub-tasks stands for all of them. */
+static moda_status diagnose(const settings *s, const moda_dataset *data, const moda_model *model,
+                            const moda_rates *rates, const moda_masks *masks,
+                            const moda_decomposition *d, moda_diagnosis **diagnosis)
+{
+    moda_status st = MODA_OK;
+    moda_diagnosis *found = NULL;
+    MODA_TRY(moda_diagnosis_create(&found));
+    MODA_TRY(moda_diagnose_masks(found, model, rates, masks, d));
+    MODA_TRY(moda_diagnose_training(found, s->model, model->net->classes));
+    if (s->no_reuse)
+        found->not_judged[MODA_SIGNATURE_REUSE] = "--no-reuse";
+    else if (!data)
+        found->not_judged[MODA_SIGNATURE_REUSE] = "no --data: moda reuse tells";
+    else if (data->test.n == 0)
+        found->not_judged[MODA_SIGNATURE_REUSE] = "no test images";
+    else
+        MODA_TRY(moda_diagnose_reuse_sample(found, model, masks, &data->test, s->data.spec,
+                                            s->batch_size));
+    *diagnosis = found, found = NULL;
+out:
+    moda_diagnosis_destroy(found);
+    return st;
+}
+
 static void print_figures(const settings *s, const moda_decomposition *d)
 {
     char a[MODA_ACTIVITY_TEXT], b[32];
@@ -167,21 +197,26 @@ static moda_status decompose(const settings *s)
     moda_rates *rates = NULL;
     moda_masks *masks = NULL;
     moda_decomposition *d = NULL;
+    moda_diagnosis *diagnosis = NULL;
     json_t *report = NULL;
     MODA_TRY(moda_check_folder(s->out));
     MODA_TRY(open_inputs(s, &data, &model));
     MODA_TRY(get_rates(s, data, model, &rates));
     MODA_TRY(moda_masks_from_rates(model->net, rates, s->tau, s->min_active, &masks));
     MODA_TRY(moda_decomposition_measure(model, masks, &d));
+    MODA_TRY(diagnose(s, data, model, rates, masks, d, &diagnosis));
+    d->diagnosis = diagnosis;
     MODA_TRY(moda_decomposition_write(s->out, s->model, model, rates, masks, d));
     if (s->common.json) {
         MODA_TRY(moda_decomposition_json(d, &report));
         MODA_TRY(moda_json_write(s->common.json, report));
     }
     print_figures(s, d);
+    moda_diagnosis_print(diagnosis, MODA_SIGNATURES_ALL);
 out:
     json_decref(report);
     moda_decomposition_destroy(d);
+    moda_diagnosis_destroy(diagnosis);
     moda_masks_destroy(masks);
     moda_rates_destroy(rates);
     moda_model_destroy(model);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "decompose/commands.h"
 #include "decompose/compose.h"
+#include "decompose/diagnosis.h"
 #include "decompose/reuse.h"
 #include "decompose/test_data.h"
 #include "numa/threads.h"
@@ -116,16 +117,23 @@ static moda_status report(const settings *s, const moda_reuse_options *o, const 
 {
     moda_status st = MODA_OK;
     json_t *json = NULL;
+    moda_diagnosis *diagnosis = NULL;
+    MODA_TRY(moda_diagnosis_create(&diagnosis));
+    MODA_TRY(moda_diagnose_reuse(diagnosis, o->model, o->masks, r));
     MODA_TRY(moda_reuse_write_csv(csv, o, r));
     if (s->common.json) {
         MODA_TRY(moda_reuse_json(o, r, &json));
+        MODA_CHECK(json_object_set_new(json, "diagnosis", moda_diagnosis_json(diagnosis)) == 0,
+                   MODA_ERR_NOMEM, "out of memory: %s", s->common.json);
         MODA_TRY(moda_json_write(s->common.json, json));
     }
     moda_reuse_print(r);
     if (r->resumed)
         printf("resumed: %zu of %zu results were there already\n", r->resumed, r->total);
     printf("%zu sub-tasks in %s\n", r->count, csv);
+    moda_diagnosis_print(diagnosis, 1 << MODA_SIGNATURE_REUSE);
 out:
+    moda_diagnosis_destroy(diagnosis);
     json_decref(json);
     return st;
 }

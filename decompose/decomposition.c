@@ -1,5 +1,6 @@
 #include "decompose/decomposition.h"
 #include "decompose/compose.h"
+#include "decompose/diagnosis.h"
 #include "decompose/metrics.h"
 #include <stdlib.h>
 
@@ -116,6 +117,8 @@ moda_status moda_decomposition_json(const moda_decomposition *d, json_t **result
     bad |= json_object_set_new(report, "mean_flops", moda_json_number(d->mean_flops));
     bad |= json_object_set_new(report, "mean_overlap", moda_json_number(d->mean_overlap));
     bad |= json_object_set(report, "overlap", overlap);
+    if (d->diagnosis)
+        bad |= json_object_set_new(report, "diagnosis", moda_diagnosis_json(d->diagnosis));
     MODA_CHECK(!bad, MODA_ERR_NOMEM, "out of memory: the report of a decomposition");
     *result = json_incref(report);
 out:

@@ -34,6 +34,8 @@ typedef struct moda_decomposition {
     double *overlap;              /* [classes, classes] share of the model's parameters */
     double mean_size, mean_flops; /* means of the modules' shares of the model */
     double mean_overlap;          /* over all pairs; 0 if there is but one class */
+    /* What moda thinks of it, for the report: decompose/diagnosis.h. Borrowed, NULL: nothing said. */
+    const struct moda_diagnosis *diagnosis;
 } moda_decomposition;
 
 /* Measures every class's module, without slicing. Cost: classes^2/2 intersections of bit sets. The

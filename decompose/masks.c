@@ -56,12 +56,32 @@ static void take_top(size_t units, const float *rate, size_t k, ranked *order, u
     for (size_t i = 0; i < k; i++) mask[order[i].unit] = 1;
 }
 
+/* A tau so small that f32 has no such number still asks for more than nothing. */
+static float threshold_of(double tau)
+{
+    return (float)tau > 0 ? (float)tau : FLT_TRUE_MIN;
+}
+
+static size_t least_active(double min_active, size_t units)
+{
+    const size_t m = (size_t)(min_active * (double)units);
+    return m < 1 ? 1 : m;
+}
+
+bool moda_masks_floored(const moda_masks *masks, const moda_rates *rates, size_t c, size_t l)
+{
+    const size_t units = rates->shape.units[l];
+    const float *rate = rates->values + rates->shape.offset[l] + c * units;
+    size_t n = 0;
+    for (size_t k = 0; k < units; k++) n += rate[k] >= threshold_of(masks->tau);
+    return masks->min_active > 0 && n < least_active(masks->min_active, units);
+}
+
 /* The floor rule in one layer. rate and mask [classes, units]; order [units] is scratch. */
 static void raise_to_floor(size_t classes, size_t units, const float *rate, double min_active,
                            ranked *order, uint8_t *mask)
 {
-    size_t m = (size_t)(min_active * (double)units);
-    if (m < 1) m = 1;
+    const size_t m = least_active(min_active, units);
     size_t top = m;
     for (size_t c = 0; c < classes; c++) {
         size_t n = count_active(units, mask + c * units);
@@ -79,8 +99,7 @@ moda_status moda_masks_from_rates(const moda_net *net, const moda_rates *rates, 
     moda_masks *masks = NULL;
     ranked *order = NULL;
     size_t widest = 0;
-    /* A tau so small that f32 has no such number still asks for more than nothing. */
-    float threshold = (float)tau > 0 ? (float)tau : FLT_TRUE_MIN;
+    const float threshold = threshold_of(tau);
     MODA_CHECK(tau > 0 && tau <= 1, MODA_ERR_ARG,
                "tau is %g: a share of samples above 0, at most 1", tau);
     MODA_CHECK(min_active >= 0 && min_active <= 1, MODA_ERR_ARG,

@@ -17,6 +17,7 @@
 #include "decompose/class_tables.h"
 #include "decompose/rates.h"
 #include "engine/net.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,10 @@ MODA_MUST_USE moda_status moda_masks_create(const moda_net *net, moda_masks **ma
 MODA_MUST_USE moda_status moda_masks_from_rates(const moda_net *net, const moda_rates *rates,
                                                 double tau, double min_active, moda_masks **masks);
 void moda_masks_destroy(moda_masks *masks);
+
+/* True if class c would keep fewer neurons of layer l than the floor asks for, so that the floor rule alone
+ * chose its mask there. rates: those that the masks are of. */
+bool moda_masks_floored(const moda_masks *masks, const moda_rates *rates, size_t c, size_t l);
 
 /* OR over classes [count] of layer l: keep [units]. */
 void moda_masks_union(const moda_masks *masks, size_t l, const size_t *classes, size_t count,

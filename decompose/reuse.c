@@ -178,6 +178,9 @@ static void fill_rows(const moda_reuse_work *w, moda_reuse *r)
             if (!moda_reuse_has(w, t, &w->parts[p])) continue;
             row->samples += w->parts[p].count;
             row->composed += w->correct[p * r->count + t];
+            moda_reuse_class *of_class = &r->classes[w->parts[p].output];
+            of_class->samples += w->parts[p].count;
+            of_class->composed += w->correct[p * r->count + t];
         }
     }
 }
@@ -194,12 +197,13 @@ moda_status moda_reuse_run(const moda_reuse_options *o, moda_reuse **reuse)
     r->model_parameters = moda_network_parameters(o->model->net);
     r->model_flops = moda_network_flops(o->model->net);
     MODA_ALLOC(r->rows, r->count * sizeof *r->rows);
+    MODA_ALLOC(r->classes, o->model->net->classes * sizeof *r->classes);
     if (o->journal)
         MODA_TRY(moda_reuse_journal_open(o->journal, o->model, o->masks, o->images, o->subtasks,
                                          w.parts, w.part_count, w.correct, &journal));
     count_resumed(&w, r);
-    MODA_TRY(
-        moda_reuse_compare(&w, r->rows)); /* first: it finds a standard model that does not fit */
+    MODA_TRY(moda_reuse_compare(
+        &w, r->rows, r->classes)); /* first: it finds a standard model that does not fit */
     MODA_TRY(moda_reuse_compose_all(&w, journal));
     fill_rows(&w, r);
     MODA_TRY(moda_reuse_summarise(&w, r));
@@ -215,6 +219,7 @@ void moda_reuse_destroy(moda_reuse *r)
 {
     if (!r) return;
     free(r->rows);
+    free(r->classes);
     free(r->sizes);
     free(r);
 }

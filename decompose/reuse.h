@@ -45,6 +45,11 @@ typedef struct moda_reuse_mean {
     double size, flops;                 /* shares of the model */
 } moda_reuse_mean;
 
+/* One class in all the sub-tasks that have it: its samples, once for each, and how many are right. */
+typedef struct moda_reuse_class {
+    size_t samples, composed, modular;
+} moda_reuse_class;
+
 /* Work saved by sharing: segments run (times the classes they run for), and multiply-adds; plain is
  * what it would be with each network run alone. Counted, not measured. */
 typedef struct moda_reuse_sharing {
@@ -54,8 +59,9 @@ typedef struct moda_reuse_sharing {
 
 typedef struct moda_reuse {
     size_t count;
-    moda_reuse_row *rows;   /* [count], in the sub-tasks' order */
-    moda_reuse_mean *sizes; /* [size_count] ascending */
+    moda_reuse_row *rows;      /* [count], in the sub-tasks' order */
+    moda_reuse_class *classes; /* [classes of the model] */
+    moda_reuse_mean *sizes;    /* [size_count] ascending */
     size_t size_count;
     moda_reuse_mean by_size, by_task; /* over sizes (the published figure), over sub-tasks */
     bool has_standard;

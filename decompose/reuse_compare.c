@@ -46,26 +46,34 @@ out:
     return st;
 }
 
-/* Right predictions for sub-task t out of logits [images, width] whose column for output k is map[k]. */
+/* Right predictions for sub-task t out of logits [images, width] whose column for output k is map[k].
+ * of_class (may be NULL): modular of each class grows by its share of them. */
 static size_t count_correct(const moda_reuse_work *w, size_t t, const float *logits, size_t width,
-                            const uint32_t *map)
+                            const uint32_t *map, moda_reuse_class *of_class)
 {
     const moda_subtasks *s = w->options->subtasks;
     const uint32_t *outputs = moda_subtask_outputs(s, t);
     const size_t n = moda_subtask_size(s, t);
     size_t correct = 0;
-    for (size_t c = 0; c < n; c++)
+    for (size_t c = 0; c < n; c++) {
+        size_t right = 0;
         for (size_t i = w->first[outputs[c]]; i < w->first[outputs[c] + 1]; i++) {
             const float *z = logits + w->members[i] * width;
             size_t best = 0;
             for (size_t k = 1; k < n; k++)
                 if (z[map[outputs[k]]] > z[map[outputs[best]]]) best = k;
-            correct += best == c;
+            right += best == c;
         }
+        correct += right;
+        if (!of_class) continue;
+#pragma omp atomic
+        of_class[outputs[c]].modular += right;
+    }
     return correct;
 }
 
-moda_status moda_reuse_compare(const moda_reuse_work *w, moda_reuse_row *rows)
+moda_status moda_reuse_compare(const moda_reuse_work *w, moda_reuse_row *rows,
+                               moda_reuse_class *of_class)
 {
     moda_status st = MODA_OK;
     const moda_reuse_options *o = w->options;
@@ -80,9 +88,9 @@ moda_status moda_reuse_compare(const moda_reuse_work *w, moda_reuse_row *rows)
     if (o->standard) MODA_TRY(run_whole(o, o->standard, "standard model", &standard));
 #pragma omp parallel for schedule(dynamic, 4)
     for (size_t t = 0; t < tasks; t++) {
-        rows[t].modular = count_correct(w, t, modular, classes, same);
+        rows[t].modular = count_correct(w, t, modular, classes, same, of_class);
         if (standard)
-            rows[t].standard = count_correct(w, t, standard, o->standard->net->classes, map);
+            rows[t].standard = count_correct(w, t, standard, o->standard->net->classes, map, NULL);
     }
 out:
     free(same);

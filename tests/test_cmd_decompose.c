@@ -95,6 +95,40 @@ Test(cmd_decompose, composed_networks_can_have_rounded_layers)
     cr_assert(eq(int, moda("compose modules --classes 2 --out x.st --round-channels 0"), 2));
 }
 
+/* Random rates leave layers in which too few neurons pass a high tau; without images nothing is said of
+ * reuse, and without a run beside the model nothing of the loss. */
+Test(cmd_decompose, result_is_judged)
+{
+    cr_assert(eq(int,
+                 moda("decompose model.safetensors --rates rates.safetensors --tau 0.999 --out "
+                      "modules --quiet --json d.json"),
+                 0));
+    char *out = test_read(test_path("out")), *json = test_read(test_path("d.json"));
+    char *stored = test_read(test_path("modules/decomposition.json"));
+    cr_assert(strstr(out, "finding: the floor rule alone fills ") != NULL, "%s", out);
+    cr_assert(strstr(out, "not judged: reuse (no --data") != NULL, "%s", out);
+    cr_assert(strstr(out, "not judged: loss (no training run") != NULL, "%s", out);
+    cr_assert(strstr(json, "\"signature\": \"floor\"") != NULL, "%s", json);
+    cr_assert(eq(str, json, stored));
+    free(out), free(json), free(stored);
+    cr_assert(eq(int,
+                 moda("decompose model.safetensors --rates rates.safetensors --tau 0.6 --out "
+                      "modules --quiet --data synthetic:classes=10,channels=3,train=20,test=40"),
+                 0));
+    out = test_read(test_path("out"));
+    cr_assert(strstr(out, "reuse") && !strstr(out, "not judged: reuse"), "%s", out);
+    cr_assert(strstr(out, "finding: the floor") == NULL, "%s", out);
+    free(out);
+    cr_assert(eq(int,
+                 moda("decompose model.safetensors --rates rates.safetensors --tau 0.6 --out "
+                      "modules --quiet --data synthetic:classes=10,channels=3,train=20,test=40 "
+                      "--no-reuse"),
+                 0));
+    out = test_read(test_path("out"));
+    cr_assert(strstr(out, "not judged: reuse (--no-reuse)") != NULL, "%s", out);
+    free(out);
+}
+
 Test(cmd_decompose, wrong_calls_exit_with_2)
 {
     static const char *const calls[][2] = {

@@ -278,3 +278,27 @@ Test(reuse, a_layer_in_which_sub_tasks_part_runs_once)
     moda_reuse_destroy(r);
     reuse_discard(&s);
 }
+
+/* What each class has right in all sub-tasks adds up to what the sub-tasks have. */
+Test(reuse, classes_add_up)
+{
+    reuse_subject s;
+    size_t want[3] = {0}, got[3] = {0};
+    reuse_lenet(&s, 60, 2);
+    moda_reuse *r = reuse_run(&s);
+    for (size_t t = 0; t < r->count; t++) {
+        want[0] += r->rows[t].samples;
+        want[1] += r->rows[t].composed;
+        want[2] += r->rows[t].modular;
+    }
+    for (size_t k = 0; k < 10; k++) {
+        got[0] += r->classes[k].samples;
+        got[1] += r->classes[k].composed;
+        got[2] += r->classes[k].modular;
+        cr_assert(ge(sz, r->classes[k].samples, r->classes[k].modular));
+    }
+    for (size_t i = 0; i < 3; i++) cr_assert(eq(sz, got[i], want[i]));
+    cr_assert(gt(sz, want[1], 0));
+    moda_reuse_destroy(r);
+    reuse_discard(&s);
+}
