@@ -73,6 +73,7 @@
 #include "decompose/decomposition.h"
 #include "decompose/join.h"
 #include "decompose/diagnosis.h"
+#include "decompose/inspect.h"
 #include "decompose/kept.h"
 #include "decompose/masks.h"
 #include "decompose/metrics.h"

@@ -10,6 +10,7 @@ extern const moda_command moda_command_reuse;
 extern const moda_command moda_command_sweep;
 extern const moda_command moda_command_replace;
 extern const moda_command moda_command_add_class;
+extern const moda_command moda_command_inspect;
 extern const moda_command moda_command_ablate;
 
 #endif

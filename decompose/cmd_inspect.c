@@ -1,0 +1,146 @@
+/* decompose/cmd_inspect.c - moda inspect: what is in a decomposition. */
+#include "base/file.h"
+#include "base/log.h"
+#include "decompose/commands.h"
+#include "decompose/compose.h"
+#include "decompose/decomposition.h"
+#include "decompose/inspect.h"
+#include "decompose/round.h"
+#include "decompose/similarity.h"
+#include "decompose/test_data.h"
+#include "numa/threads.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct settings {
+    const char *directory, *csv;
+    size_t limit, batch_size;
+    moda_sizes layers;
+    moda_data_options data;
+    moda_common_options common;
+} settings;
+
+enum { OPTION_COUNT = 7 };
+
+static void options_table(settings *s, moda_option *data, moda_option *common,
+                          moda_option table[OPTION_COUNT])
+{
+    *s = (settings){.limit = 2000, .batch_size = 128};
+    moda_data_options_table(&s->data, data);
+    moda_common_options_table(&s->common, common);
+    const moda_option options[OPTION_COUNT] = {
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, data, 0, 0, NULL},
+        {MODA_OPTION_SIZES, "layer", "LIST",
+         "show these tracked layers in detail, counted from 0: 3,4", &s->layers, 0, 0, NULL},
+        {MODA_OPTION_SIZE, "limit", "N", "of --data, the first N test images (default 2000)",
+         &s->limit, 1, 1e12, NULL},
+        {MODA_OPTION_SIZE, "batch-size", "N", "images at a time (default 128)", &s->batch_size, 1,
+         1 << 20, NULL},
+        {MODA_OPTION_OUTPUT, "csv", "FILE", "a line per layer, class and neuron", &s->csv, 0, 0,
+         NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    memcpy(table, options, sizeof options);
+}
+
+static moda_status check(const settings *s)
+{
+    moda_status st = MODA_OK;
+    MODA_CHECK(!s->data.relabel && s->data.per_class == 0 &&
+                   s->data.normalisation == MODA_NORMALISATION_DEFAULT,
+               MODA_ERR_ARG,
+               "--relabel, --per-class and --normalisation change the data, not what is looked at: "
+               "leave them out");
+    MODA_TRY(moda_check_distinct("csv", s->csv, s->directory, moda_decomposition_files));
+    MODA_TRY(moda_check_distinct("json", s->common.json, s->directory, moda_decomposition_files));
+out:
+    return st;
+}
+
+/* All classes without --classes. */
+static moda_status choose_outputs(const settings *s, const moda_model *model, moda_sizes *outputs)
+{
+    moda_status st = MODA_OK;
+    const moda_sizes wanted = s->data.classes;
+    outputs->n = wanted.n ? wanted.n : model->net->classes;
+    MODA_ALLOC(outputs->values, outputs->n * sizeof *outputs->values);
+    for (size_t i = 0; i < outputs->n; i++) outputs->values[i] = wanted.n ? wanted.values[i] : i;
+    if (wanted.n) MODA_TRY(moda_model_outputs(model, "classes", outputs));
+out:
+    return st;
+}
+
+/* *matrix stays NULL without --data. */
+static moda_status measure(const settings *s, moda_model *model, double **matrix)
+{
+    moda_status st = MODA_OK;
+    const moda_net *net = model->net;
+    moda_test_data data = {0};
+    if (!s->data.spec) goto out;
+    MODA_TRY(moda_test_data_open(&s->data, s->common.seed, s->limit, model, &data));
+    MODA_ALLOC(*matrix, net->tracked_count * net->classes * net->classes * sizeof **matrix);
+    MODA_TRY(moda_activation_similarity(model, &data.images, s->batch_size, *matrix));
+out:
+    moda_test_data_close(&data);
+    return st;
+}
+
+static moda_status inspect(settings *s)
+{
+    moda_status st = MODA_OK;
+    moda_model *model = NULL;
+    moda_masks *masks = NULL;
+    moda_rates *rates = NULL;
+    moda_sizes outputs = {0};
+    double *activation = NULL;
+    json_t *json = NULL;
+    MODA_TRY(moda_decomposition_open(s->directory, &model, &masks));
+    MODA_TRY(moda_rates_open(s->directory, model, masks, &rates));
+    if (s->layers.n) MODA_TRY(moda_sizes_sort_unique("layer", &s->layers, masks->shape.layers));
+    MODA_TRY(choose_outputs(s, model, &outputs));
+    MODA_TRY(measure(s, model, &activation));
+    const moda_inspect_options o = {model, rates, masks, activation, s->layers, outputs};
+    if (s->csv) MODA_TRY(moda_inspect_write_csv(s->csv, &o));
+    if (s->common.json) {
+        MODA_TRY(moda_inspect_json(&o, &json));
+        MODA_TRY(moda_json_write(s->common.json, json));
+    }
+    moda_inspect_print(&o);
+out:
+    json_decref(json);
+    free(activation);
+    free(outputs.values);
+    moda_rates_destroy(rates);
+    moda_masks_destroy(masks);
+    moda_model_destroy(model);
+    return st;
+}
+
+static moda_status run(const moda_command *self, int argc, char **argv)
+{
+    moda_status st = MODA_OK;
+    settings s;
+    moda_option data[MODA_DATA_OPTION_COUNT], common[MODA_COMMON_OPTION_COUNT];
+    moda_option table[OPTION_COUNT];
+    char **operands = NULL;
+    size_t count = 0, threads = 0;
+    bool help = false;
+    options_table(&s, data, common, table);
+    MODA_TRY(moda_options_parse(self, table, argc, argv, 1, 1, &operands, &count, &help));
+    if (help) goto out;
+    s.directory = operands[0];
+    MODA_TRY(check(&s));
+    if (s.common.quiet) moda_log_set_level(MODA_LOG_WARNING);
+    if (s.data.spec) MODA_TRY(moda_threads_start(&s.common, &threads));
+    MODA_TRY(inspect(&s));
+out:
+    moda_data_options_free(&s.data);
+    free(s.layers.values);
+    return st;
+}
+
+const moda_command moda_command_inspect = {
+    "inspect", "kept neurons, rates and similar classes of a decomposition", "DIR",
+    "moda inspect runs/a/modules --layer 2 --classes 4,6 --data fashion-mnist", run};
