@@ -73,9 +73,9 @@ MODA_MUST_USE moda_status moda_diagnose_masks(moda_diagnosis *diagnosis, const m
 MODA_MUST_USE moda_status moda_diagnose_reuse(moda_diagnosis *diagnosis, const moda_model *model,
                                               const moda_masks *masks, const moda_reuse *reuse);
 
-/* The same on a small sample: MODA_DIAGNOSIS_SUBTASKS sub-task of each size (seed 0) on at most
+/* The same on a small sample: MODA_DIAGNOSIS_SUBTASKS sub-tasks of each size (seed 0) on at most
  * MODA_DIAGNOSIS_IMAGES images spread evenly over those given. Classes without images are left out. */
-enum { MODA_DIAGNOSIS_SUBTASKS = 1, MODA_DIAGNOSIS_IMAGES = 1000 };
+enum { MODA_DIAGNOSIS_SUBTASKS = 2, MODA_DIAGNOSIS_IMAGES = 500 };
 MODA_MUST_USE moda_status moda_diagnose_reuse_sample(moda_diagnosis *diagnosis,
                                                      const moda_model *model,
                                                      const moda_masks *masks,
