@@ -103,7 +103,7 @@ static void print_classes(const moda_ablate_options *o, const moda_ablate *r)
         moda_table_row(t, "%u|%s|%zu|%.4f|%zu|%zu|%zu|%+.6f", o->model->class_ids[k],
                        class_name(o, k), r->samples[k], accuracy(r, k), s.ablations, s.active,
                        s.critical, s.mean);
-        if (!s.worst) continue;
+        if (!s.worst || (moda_ablation_change(r, s.worst) >= 0 && !o->by_layer)) continue;
         moda_table_cell(t, "%+.4f", moda_ablation_change(r, s.worst));
         if (o->by_layer)
             moda_table_cell(t, "%s", layer_name(o, s.worst));

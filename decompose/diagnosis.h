@@ -16,7 +16,7 @@
 #include <stddef.h>
 
 /* Composed networks this much worse than the whole model on the same classes: tau or gamma too high.
- * The published ones are within a point of it, or better, up to tau = 0.9. */
+ * The published reuse accuracy of VGG-16 moves by 1.4 points over tau = 0.1 to 0.95. */
 #define MODA_DIAGNOSIS_REUSE 0.05
 /* Mean overlap of two modules. Published: 0.014 to 0.055, so this is far outside. */
 #define MODA_DIAGNOSIS_OVERLAP 0.20
