@@ -1,11 +1,12 @@
 /* decompose/ablate.h - is a neuron that a class's mask dropped needed after all?
  *
- * A neuron of the whole model is switched off (its output is zero, wherever it is read) and the images
- * of the class are classified again: the change of accuracy says what the neuron was worth to it.
+ * A neuron of the whole model is switched off (its output is zero, wherever it is read) and the
+ * images of the class are classified again: the change of accuracy says what the neuron was worth
+ * to it.
  *
- * Only images for which the neuron is active (any non-zero value) can change, so only these are run, and
- * what they compute up to the layer is computed once: pairs of an image and a neuron fill one batch
- * after the other of the network's end behind the layer (suffix.h). */
+ * Only images for which the neuron is active (any non-zero value) can change, so only these are
+ * run, and what they compute up to the layer is computed once: pairs of an image and a neuron fill
+ * one batch after the other of the network's end behind the layer (suffix.h). */
 #ifndef MODA_DECOMPOSE_ABLATE_H
 #define MODA_DECOMPOSE_ABLATE_H
 
@@ -76,8 +77,8 @@ extern const char *const moda_ablate_bin_names[MODA_ABLATE_BINS];
 size_t moda_ablate_bin(double change);
 
 /* What moda ablate prints: classes[{class, name, samples, accuracy, ablations, active, mean_change,
- * critical, histogram, worst[{layer, name, neuron, active, lost, gained, change}]}], and the counts of
- * passes. New reference. */
+ * critical, histogram, worst[{layer, name, neuron, active, lost, gained, change}]}], and the
+ * counts of passes. New reference. */
 MODA_MUST_USE moda_status moda_ablate_json(const moda_ablate_options *options,
                                            const moda_ablate *result, json_t **json);
 void moda_ablate_print(const moda_ablate_options *options, const moda_ablate *result);

@@ -38,8 +38,8 @@ static inline bool moda_ablate_chosen(const moda_ablate_options *o, size_t at)
            (o->masks->values[at] != 0) == (o->choice == MODA_ABLATE_KEPT);
 }
 
-/* All ablations of tracked layer l for the part's images from .. from+n-1, whose outputs of the layer's
- * cut are in value. first: right answers of the whole model are counted, too. */
+/* All ablations of tracked layer l for the part's images from .. from+n-1, whose outputs of the
+ * layer's cut are in value. first: right answers of the whole model are counted, too. */
 MODA_MUST_USE moda_status moda_ablate_layer(moda_ablate_work *w, size_t l, size_t from, size_t n,
                                             bool first);
 

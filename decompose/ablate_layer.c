@@ -1,5 +1,5 @@
-/* decompose/ablate_layer.c - pairs of an image and what is switched off, batch after batch through the
- * end of the network behind one layer. */
+/* decompose/ablate_layer.c - pairs of an image and what is switched off, batch after batch through
+ * the end of the network behind one layer. */
 #include "decompose/ablate_internal.h"
 #include "decompose/suffix.h"
 #include <math.h>
@@ -20,8 +20,8 @@ static uint32_t answer(const float *z, size_t classes)
     return (uint32_t)best;
 }
 
-/* Answers with nothing switched off, and which neurons are active. A finite result for each image is
- * asked for here, once. */
+/* Answers with nothing switched off, and which neurons are active. A finite result for each image
+ * is asked for here, once. */
 static moda_status run_whole(moda_ablate_work *w, const layer_pass *p)
 {
     moda_status st = MODA_OK;

@@ -1,4 +1,5 @@
-/* decompose/ablate_report.c - what ablations came to: per class, by size of change, and the worst. */
+/* decompose/ablate_report.c - what ablations came to: per class, by size of change, and the
+ * worst. */
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/table.h"

@@ -1,7 +1,8 @@
 /* decompose/diagnosis.h - judging a decomposition by the ways in which the method is known to fail.
  *
- * Each failure has a signature, a figure that a healthy result keeps below a threshold. A finding is one
- * line: the figure, where it comes from (classes, layers), and what to change. docs/diagnosis.md. */
+ * Each failure has a signature, a figure that a healthy result keeps below a threshold. A finding
+ * is one line: the figure, where it comes from (classes, layers), and what to change.
+ * docs/diagnosis.md. */
 #ifndef MODA_DECOMPOSE_DIAGNOSIS_H
 #define MODA_DECOMPOSE_DIAGNOSIS_H
 
@@ -15,15 +16,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Composed networks this much worse than the whole model on the same classes: tau or gamma too high.
- * The published reuse accuracy of VGG-16 moves by 1.4 points over tau = 0.1 to 0.95. */
+/* Composed networks this much worse than the whole model on the same classes: tau or gamma too
+ * high. The published reuse accuracy of VGG-16 moves by 1.4 points over tau = 0.1 to 0.95. */
 #define MODA_DIAGNOSIS_REUSE 0.05
 /* Mean overlap of two modules. Published: 0.014 to 0.055, so this is far outside. */
 #define MODA_DIAGNOSIS_OVERLAP 0.20
-/* An epoch is dominated by the modular terms if they are more than this share of the loss while cross
- * entropy is above that share of ln(classes), which guessing has: late in a good training little cross
- * entropy is left, and the modular terms are then nearly all of a small loss. Over half of the epochs
- * dominated is a finding. Own choice: LeNet-5 on Fashion-MNIST with the published weights has none. */
+/* An epoch is dominated by the modular terms if they are more than this share of the loss while
+ * cross entropy is above that share of ln(classes), which guessing has: late in a good training
+ * little cross entropy is left, and the modular terms are then nearly all of a small loss. Over
+ * half of the epochs dominated is a finding. Own choice: LeNet-5 on Fashion-MNIST with the
+ * published weights has none. */
 #define MODA_DIAGNOSIS_LOSS_SHARE 0.5
 #define MODA_DIAGNOSIS_GUESSING   0.25
 #define MODA_DIAGNOSIS_EPOCHS     0.5
@@ -64,7 +66,8 @@ typedef struct moda_diagnosis {
 MODA_MUST_USE moda_status moda_diagnosis_create(moda_diagnosis **diagnosis);
 void moda_diagnosis_destroy(moda_diagnosis *diagnosis);
 
-/* Overlap, dead neurons, and the floor rule. masks and d are of these rates. Fails: MODA_ERR_NOMEM. */
+/* Overlap, dead neurons, and the floor rule. masks and d are of these rates. Fails:
+ * MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_diagnose_masks(moda_diagnosis *diagnosis, const moda_model *model,
                                               const moda_rates *rates, const moda_masks *masks,
                                               const moda_decomposition *d);
@@ -74,7 +77,8 @@ MODA_MUST_USE moda_status moda_diagnose_reuse(moda_diagnosis *diagnosis, const m
                                               const moda_masks *masks, const moda_reuse *reuse);
 
 /* The same on a small sample: MODA_DIAGNOSIS_SUBTASKS sub-tasks of each size (seed 0) on at most
- * MODA_DIAGNOSIS_IMAGES images spread evenly over those given. Classes without images are left out. */
+ * MODA_DIAGNOSIS_IMAGES images spread evenly over those given. Classes without images are left
+ * out. */
 enum { MODA_DIAGNOSIS_SUBTASKS = 2, MODA_DIAGNOSIS_IMAGES = 500 };
 MODA_MUST_USE moda_status moda_diagnose_reuse_sample(moda_diagnosis *diagnosis,
                                                      const moda_model *model,
@@ -82,9 +86,9 @@ MODA_MUST_USE moda_status moda_diagnose_reuse_sample(moda_diagnosis *diagnosis,
                                                      const moda_images *images, const char *source,
                                                      size_t batch_size);
 
-/* The training behind a model file, if it lies in the folder of a run (engine/run.h): config.json and
- * metrics.jsonl. A folder without them, or with others than moda's, is one that cannot be judged.
- * Fails: MODA_ERR_NOMEM. */
+/* The training behind a model file, if it lies in the folder of a run (engine/run.h): config.json
+ * and metrics.jsonl. A folder without them, or with others than moda's, is one that cannot be
+ * judged. Fails: MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_diagnose_training(moda_diagnosis *diagnosis, const char *model_path,
                                                  size_t classes);
 

@@ -26,8 +26,8 @@ void moda_diagnosis_line_drop(moda_diagnosis_line *line); /* zeroed or added: no
 void moda_diagnosis_class(FILE *f, const moda_model *model, size_t output);
 const char *moda_diagnosis_layer(const moda_model *model, size_t l);
 
-/* The first places of n values, largest first: best [MODA_DIAGNOSIS_NAMED] indices, of equal ones the
- * lower first; how many there are. Only values above `least`. */
+/* The first places of n values, largest first: best [MODA_DIAGNOSIS_NAMED] indices, of equal ones
+ * the lower first; how many there are. Only values above `least`. */
 size_t moda_diagnosis_largest(size_t n, const double *values, double least,
                               size_t best[MODA_DIAGNOSIS_NAMED]);
 

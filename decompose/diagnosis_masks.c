@@ -1,4 +1,5 @@
-/* decompose/diagnosis_masks.c - what rates and masks tell: overlap, dead neurons, the floor rule. */
+/* decompose/diagnosis_masks.c - what rates and masks tell: overlap, dead neurons, the floor
+ * rule. */
 #include "decompose/diagnosis_internal.h"
 #include "decompose/similarity.h"
 #include <stdlib.h>

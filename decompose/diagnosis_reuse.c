@@ -77,7 +77,8 @@ out:
 
 /* ---- the sample ---- */
 
-/* Every so many-th image, so that files sorted by class give all classes. sample owns its arrays. */
+/* Every so many-th image, so that files sorted by class give all classes. sample owns its
+ * arrays. */
 static moda_status draw_images(const moda_images *all, moda_images *sample)
 {
     moda_status st = MODA_OK;

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* In f32, as rates are: 0.1f and 9 more are not sums of tenths, so edges are compared, not divided. */
+/* In f32, as rates are: 0.1f and 9 more are not sums of tenths, so edges are compared, not
+ * divided. */
 size_t moda_rate_bin(float rate)
 {
     static const float edge[] = {0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f, 0.7f, 0.8f, 0.9f, 1.0f};

@@ -1,5 +1,6 @@
-/* decompose/inspect.h - looking into a decomposition: what is kept of each layer by whom, how active
- * neurons are, how alike classes are. Screen, JSON and CSV of moda inspect (docs/diagnosis.md). */
+/* decompose/inspect.h - looking into a decomposition: what is kept of each layer by whom, how
+ * active neurons are, how alike classes are. Screen, JSON and CSV of moda inspect
+ * (docs/diagnosis.md). */
 #ifndef MODA_DECOMPOSE_INSPECT_H
 #define MODA_DECOMPOSE_INSPECT_H
 
@@ -25,8 +26,8 @@ typedef struct moda_inspect_options {
     moda_sizes outputs;       /* of the model, ascending: classes to be shown */
 } moda_inspect_options;
 
-/* Of one layer and all classes of the model. A neuron is exclusive if one class keeps it, shared if several
- * do, unused if none does; a dead one is active for no class. */
+/* Of one layer and all classes of the model. A neuron is exclusive if one class keeps it, shared
+ * if several do, unused if none does; a dead one is active for no class. */
 typedef struct moda_layer_counts {
     size_t units, exclusive, shared, by_all, unused, dead;
     size_t least, most; /* kept by a class */
@@ -52,8 +53,8 @@ size_t moda_count_keepers(const moda_masks *masks, size_t l, size_t k);
 void moda_inspect_print(const moda_inspect_options *options);
 /* Everything, of the layers named or of all. New reference. */
 MODA_MUST_USE moda_status moda_inspect_json(const moda_inspect_options *options, json_t **json);
-/* A line per layer, class and neuron: layer, name, class, neuron, rate, kept, floor, classes that keep
- * it. Atomically. */
+/* A line per layer, class and neuron: layer, name, class, neuron, rate, kept, floor, classes that
+ * keep it. Atomically. */
 MODA_MUST_USE moda_status moda_inspect_write_csv(const char *path,
                                                  const moda_inspect_options *options);
 

@@ -39,8 +39,8 @@ MODA_MUST_USE moda_status moda_masks_from_rates(const moda_net *net, const moda_
                                                 double tau, double min_active, moda_masks **masks);
 void moda_masks_destroy(moda_masks *masks);
 
-/* True if class c would keep fewer neurons of layer l than the floor asks for, so that the floor rule alone
- * chose its mask there. rates: those that the masks are of. */
+/* True if class c would keep fewer neurons of layer l than the floor asks for, so that the floor
+ * rule alone chose its mask there. rates: those that the masks are of. */
 bool moda_masks_floored(const moda_masks *masks, const moda_rates *rates, size_t c, size_t l);
 
 /* OR over classes [count] of layer l: keep [units]. */

@@ -45,7 +45,8 @@ typedef struct moda_reuse_mean {
     double size, flops;                 /* shares of the model */
 } moda_reuse_mean;
 
-/* One class in all the sub-tasks that have it: its samples, once for each, and how many are right. */
+/* One class in all the sub-tasks that have it: its samples, once for each, and how many are
+ * right. */
 typedef struct moda_reuse_class {
     size_t samples, composed, modular;
 } moda_reuse_class;

@@ -46,8 +46,8 @@ out:
     return st;
 }
 
-/* Right predictions for sub-task t out of logits [images, width] whose column for output k is map[k].
- * of_class (may be NULL): modular of each class grows by its share of them. */
+/* Right predictions for sub-task t out of logits [images, width] whose column for output k is
+ * map[k]. of_class (may be NULL): modular of each class grows by its share of them. */
 static size_t count_correct(const moda_reuse_work *w, size_t t, const float *logits, size_t width,
                             const uint32_t *map, moda_reuse_class *of_class)
 {

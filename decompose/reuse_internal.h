@@ -26,8 +26,8 @@ size_t moda_reuse_predict(const float *z, const uint32_t *outputs, size_t n);
 
 /* Runs what is not known of w->correct, result by result to the journal (NULL: none). */
 MODA_MUST_USE moda_status moda_reuse_compose_all(moda_reuse_work *w, moda_reuse_journal *journal);
-/* Fills modular and standard of rows, modular of classes: both networks run once, their logits serve
- * all sub-tasks. */
+/* Fills modular and standard of rows, modular of classes: both networks run once, their logits
+ * serve all sub-tasks. */
 MODA_MUST_USE moda_status moda_reuse_compare(const moda_reuse_work *w, moda_reuse_row *rows,
                                              moda_reuse_class *classes);
 /* Means and counts of the finished rows. */

@@ -19,7 +19,8 @@ double moda_rates_similarity(const moda_rates *rates, size_t l, size_t a, size_t
     return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : 0;
 }
 
-/* Activation vectors of all images: one batch after the other, as the executor's tap brings them. */
+/* Activation vectors of all images: one batch after the other, as the executor's tap brings
+ * them. */
 typedef struct collector {
     const moda_net *net;
     size_t images, at; /* samples of the batch go to at, at+1, ... */

@@ -9,8 +9,8 @@ enum {
     PAIRS_SHOWN = 10
 };
 
-/* Outputs that some sample is of, or is taken for, ascending: *list [*count], free() it. NULL when out
- * of memory. */
+/* Outputs that some sample is of, or is taken for, ascending: *list [*count], free() it. NULL when
+ * out of memory. */
 static size_t *find_occurring(size_t n, const size_t *counts, size_t *count)
 {
     size_t *list = calloc(n, sizeof *list);
@@ -65,7 +65,8 @@ static void print_matrix(const moda_model *model, const size_t *counts, const si
     moda_table_destroy(t);
 }
 
-/* Of equal pairs the one with the lower outputs comes first, so *most and *at are the last one shown. */
+/* Of equal pairs the one with the lower outputs comes first, so *most and *at are the last one
+ * shown. */
 static bool next_pair(size_t n, const size_t *counts, size_t *most, size_t *at)
 {
     size_t best = 0, place = 0;

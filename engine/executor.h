@@ -53,9 +53,9 @@ typedef enum moda_precision {
     MODA_PRECISION_AUTO  /* each convolution in the faster one, as the tuning says; else f32 */
 } moda_precision;
 
-/* Called in forward for tracked layer l while its output is in cache: x in the layout of s. The memory
- * is the executor's own: a tap of an evaluation may change it, and later layers read what it leaves
- * (decompose/suffix.h). */
+/* Called in forward for tracked layer l while its output is in cache: x in the layout of s. The
+ * memory is the executor's own: a tap of an evaluation may change it, and later layers read what
+ * it leaves (decompose/suffix.h). */
 typedef void (*moda_tap)(void *user, size_t l, moda_map_shape s, const float *x);
 
 typedef struct moda_executor_options {

@@ -95,8 +95,8 @@ Test(cmd_decompose, composed_networks_can_have_rounded_layers)
     cr_assert(eq(int, moda("compose modules --classes 2 --out x.st --round-channels 0"), 2));
 }
 
-/* Random rates leave layers in which too few neurons pass a high tau; without images nothing is said of
- * reuse, and without a run beside the model nothing of the loss. */
+/* Random rates leave layers in which too few neurons pass a high tau; without images nothing is
+ * said of reuse, and without a run beside the model nothing of the loss. */
 Test(cmd_decompose, result_is_judged)
 {
     cr_assert(eq(int,

@@ -1,4 +1,5 @@
-/* moda inspect and moda ablate as programs: figures that fit together, files, exit codes, messages. */
+/* moda inspect and moda ablate as programs: figures that fit together, files, exit codes,
+ * messages. */
 #include "base/file.h"
 #include "base/log.h"
 #include "base/rng.h"

@@ -1,5 +1,5 @@
-/* Findings: each fires on a case made for it and stays silent on a healthy one. And what they rest on:
- * similarities and marks of the floor rule. */
+/* Findings: each fires on a case made for it and stays silent on a healthy one. And what they rest
+ * on: similarities and marks of the floor rule. */
 #include "base/file.h"
 #include "base/log.h"
 #include "decompose/diagnosis.h"
@@ -48,7 +48,8 @@ static float *rate(subject *s, size_t l, size_t c, size_t k)
     return &s->rates->values[s->rates->shape.offset[l] + c * UNITS + k];
 }
 
-/* Healthy: every class has three neurons of each layer to itself, and is seldom active elsewhere. */
+/* Healthy: every class has three neurons of each layer to itself, and is seldom active
+ * elsewhere. */
 static void prepare(subject *s)
 {
     static char *names[CLASSES] = {"ant", "bee", "cat", "dog"};
@@ -108,7 +109,8 @@ Test(diagnosis, healthy_masks_have_no_finding)
     discard(&s);
 }
 
-/* All classes keep eleven of twelve neurons; bee and dog more of the second layer than the others. */
+/* All classes keep eleven of twelve neurons; bee and dog more of the second layer than the
+ * others. */
 Test(diagnosis, overlap_names_pairs_and_layers)
 {
     subject s;
@@ -209,7 +211,8 @@ Test(diagnosis, reuse_accuracy_far_below_the_model)
     check_reuse(0.95, false);
 }
 
-/* Images sorted by class: the sample has all classes, and what it finds is what the whole run has. */
+/* Images sorted by class: the sample has all classes, and what it finds is what the whole run
+ * has. */
 Test(diagnosis, reuse_is_sampled_over_all_classes)
 {
     enum { N = 2400, STRIDE = 64 };
@@ -268,7 +271,8 @@ static void check_training(const char *found, const char *not_judged)
     moda_diagnosis_destroy(d);
 }
 
-/* Little cross entropy is left at the end of a good run, and the modular terms are most of the loss. */
+/* Little cross entropy is left at the end of a good run, and the modular terms are most of the
+ * loss. */
 Test(diagnosis, modular_terms_that_dominate_the_loss)
 {
     static const double good[] = {1.4, 0.5, 0.1, 0.01, 0.001}, stuck[] = {2.3, 2.2, 2.1, 2.0, 0.5};
@@ -342,7 +346,8 @@ Test(diagnosis, similarity_of_rates_is_their_cosine)
     discard(&s);
 }
 
-/* Against all pairs one by one, from activation vectors in f64; batches that do not divide the images. */
+/* Against all pairs one by one, from activation vectors in f64; batches that do not divide the
+ * images. */
 Test(diagnosis, similarity_of_activations_agrees_with_single_pairs)
 {
     enum { N = 13 };
