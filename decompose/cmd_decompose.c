@@ -7,8 +7,8 @@
 #include "decompose/commands.h"
 #include "decompose/compose.h"
 #include "decompose/decomposition.h"
-#include "decompose/slice.h"
 #include "decompose/diagnosis.h"
+#include "decompose/slice.h"
 #include "engine/model_data.h"
 #include "numa/threads.h"
 #include <float.h>

@@ -132,7 +132,8 @@ static moda_status judge(const moda_model *model, const moda_dataset *data,
     MODA_ALLOC(correct, classes * sizeof *correct);
     MODA_ALLOC(outputs.values, classes * sizeof *outputs.values);
     choose_outputs(model, o->classes, &outputs);
-    const moda_evaluation_wish wish = {outputs, NULL, samples, correct, o->training.label};
+    const moda_evaluation_wish wish = {
+        .outputs = outputs, .samples = samples, .correct = correct, .label = o->training.label};
     MODA_TRY(moda_runner_create(model, o->training.batch_size, NULL, NULL, &runner));
     MODA_TRY(moda_evaluate(moda_runner_executor(runner), model, &data->test, &wish, &result));
     *accuracy = sum_up(classes, samples, correct, target);
