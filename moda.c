@@ -83,6 +83,10 @@ int main(int argc, char **argv)
         moda_log(MODA_LOG_ERROR, "%s", moda_last_error());
         st = finish;
     }
-    if (st == MODA_OK) return EXIT_SUCCESS;
-    return st == MODA_ERR_ARG ? 2 : 1;
+    switch (st) {
+    case MODA_OK: return EXIT_SUCCESS;
+    case MODA_ERR_ARG: return 2;
+    case MODA_STOPPED: return 75; /* EX_TEMPFAIL of sysexits.h: try again later */
+    default: return 1;
+    }
 }

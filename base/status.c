@@ -73,6 +73,7 @@ const char *moda_status_name(moda_status code)
     case MODA_ERR_NUMERIC: return "numeric";
     case MODA_ERR_UNSUPPORTED: return "unsupported";
     case MODA_ERR_INTERNAL: return "internal";
+    case MODA_STOPPED: return "stopped";
     }
     return "unknown";
 }

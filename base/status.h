@@ -26,7 +26,8 @@ typedef enum moda_status {
     MODA_ERR_NOMEM,       /* an allocation failed */
     MODA_ERR_NUMERIC,     /* a loss became NaN or infinite */
     MODA_ERR_UNSUPPORTED, /* correct, but this build or this CPU cannot do it */
-    MODA_ERR_INTERNAL     /* oneDNN or moda itself failed: a defect */
+    MODA_ERR_INTERNAL,    /* oneDNN or moda itself failed: a defect */
+    MODA_STOPPED          /* ended early because it was asked to; it can go on (exit code 75) */
 } moda_status;
 
 #define MODA_MUST_USE __attribute__((warn_unused_result))

@@ -117,7 +117,7 @@ static moda_status train(moda_step_bench *b, moda_model *model, const moda_datas
                                         .seed = b->seed,
                                         .profile = b->profile};
     MODA_TRY(moda_trainer_create(model, data, &options, &trainer));
-    MODA_TRY(moda_trainer_run(trainer, (moda_train_events){b, on_step, NULL}));
+    MODA_TRY(moda_trainer_run(trainer, (moda_train_events){.user = b, .step = on_step}));
     b->memory = moda_trainer_bytes(trainer), b->resident = resident_bytes();
     if (!b->counted) goto out;
     moda_remote_stop(&b->remote);

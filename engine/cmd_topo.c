@@ -145,7 +145,7 @@ static moda_status train(moda_topo *t)
     MODA_TRY(moda_model_describe_data(t->model, t->data));
     moda_model_init(t->model, t->common.seed);
     MODA_TRY(moda_trainer_create(t->model, t->data, &options, &t->trainer));
-    MODA_TRY(moda_trainer_run(t->trainer, (moda_train_events){NULL, NULL, NULL}));
+    MODA_TRY(moda_trainer_run(t->trainer, (moda_train_events){0}));
     t->executor = moda_trainer_executor(t->trainer);
 out:
     free(spec);

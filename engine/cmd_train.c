@@ -285,8 +285,9 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     MODA_CHECK((c.epochs = json_array()) != NULL, MODA_ERR_NOMEM, "out of memory");
     moda_train_introduce(&c);
     MODA_TRY(moda_run_create(c.out, c.config, c.log_steps, &c.run));
-    MODA_TRY(moda_trainer_run(c.trainer,
-                              (moda_train_events){&c, c.log_steps ? on_step : NULL, on_epoch}));
+    MODA_TRY(moda_trainer_run(
+        c.trainer,
+        (moda_train_events){.user = &c, .step = c.log_steps ? on_step : NULL, .epoch = on_epoch}));
     MODA_TRY(moda_run_save(c.run, c.model));
     MODA_TRY(moda_train_report(&c));
 out:

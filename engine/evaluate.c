@@ -122,6 +122,8 @@ moda_status moda_evaluate(moda_executor *executor, const moda_model *model,
     if (want.confusion) memset(want.confusion, 0, classes * classes * sizeof *want.confusion);
     if (want.label) moda_progress_begin(&progress, want.label, "samples", images->n);
     for (size_t step = 0, done = 0; step < moda_batches_per_epoch(batches); step++) {
+        MODA_CHECK(!want.stop || !want.stop(want.stop_user), MODA_STOPPED,
+                   "stopped after %zu of %zu images", done, images->n);
         /* a last smaller batch leaves old samples behind it in the input; they are run, not judged */
         const size_t count =
             moda_batches_fill(batches, step, moda_executor_input(executor), labels);

@@ -33,12 +33,15 @@ typedef struct moda_evaluation_wish {
     const char *label;         /* of the progress bar; NULL: none */
     /* [net->classes, net->classes] written: row: the sample's output, column: the predicted one */
     size_t *confusion;
+    /* Asked before each batch: true ends it with MODA_STOPPED. */
+    bool (*stop)(void *user);
+    void *stop_user;
 } moda_evaluation_wish;
 
 /* Runs the images through an evaluating executor (training = false) in order, without augmentation.
  * Normalisation and class_ids are the model's; wish NULL: nothing besides. Fails: MODA_ERR_ARG (no
  * images, or of another shape than the network's input), MODA_ERR_NUMERIC (an output is NaN or
- * infinite: an accuracy would mean nothing). */
+ * infinite: an accuracy would mean nothing), MODA_STOPPED. */
 MODA_MUST_USE moda_status moda_evaluate(moda_executor *executor, const moda_model *model,
                                         const moda_images *images, const moda_evaluation_wish *wish,
                                         moda_evaluation *result);

@@ -110,8 +110,9 @@ out:
     return st;
 }
 
-/* One parameter's values between a plain array and the block, in either direction. */
-static moda_status convert(moda_weights *w, size_t parameter, float *plain, bool into_block)
+/* One parameter's floats between a plain array and a block, in either direction. */
+static moda_status convert(moda_weights *w, size_t parameter, float *block, float *plain,
+                           bool into_block)
 {
     moda_status st = MODA_OK;
     dnnl_memory_desc_t layout[2];
@@ -123,9 +124,8 @@ static moda_status convert(moda_weights *w, size_t parameter, float *plain, bool
     layout[1] = w->layout[parameter];
     MODA_TRY(plain_layout(&layout[1], &layout[0]));
     MODA_DNNL(dnnl_memory_create(&memory[0], &layout[0], w->engine, plain), "memory", name);
-    MODA_DNNL(
-        dnnl_memory_create(&memory[1], &layout[1], w->engine, w->values + w->offset[parameter]),
-        "memory", name);
+    MODA_DNNL(dnnl_memory_create(&memory[1], &layout[1], w->engine, block + w->offset[parameter]),
+              "memory", name);
     MODA_DNNL(dnnl_reorder_primitive_desc_create(&desc, &layout[from], w->engine, &layout[to],
                                                  w->engine, NULL),
               "reorder", name);
@@ -145,7 +145,7 @@ moda_status moda_weights_load(moda_weights *w, const moda_model *model)
 {
     moda_status st = MODA_OK;
     for (size_t i = 0; i < w->parameters.count; i++)
-        MODA_TRY(convert(w, i, model->values + w->parameters.items[i].offset, true));
+        MODA_TRY(convert(w, i, w->values, model->values + w->parameters.items[i].offset, true));
     if (w->momentum) memset(w->momentum, 0, w->trainable * sizeof(float));
     w->version++;
 out:
@@ -156,7 +156,30 @@ moda_status moda_weights_store(moda_weights *w, moda_model *model)
 {
     moda_status st = MODA_OK;
     for (size_t i = 0; i < w->parameters.count; i++)
-        MODA_TRY(convert(w, i, model->values + w->parameters.items[i].offset, false));
+        MODA_TRY(convert(w, i, w->values, model->values + w->parameters.items[i].offset, false));
+out:
+    return st;
+}
+
+moda_status moda_weights_load_momentum(moda_weights *w, const float *momentum)
+{
+    moda_status st = MODA_OK;
+    for (size_t i = 0; i < w->parameters.count; i++)
+        if (trainable(&w->parameters.items[i])) /* into the block: plain is only read */
+            MODA_TRY(convert(w, i, w->momentum, (float *)momentum + w->parameters.items[i].offset,
+                             true));
+out:
+    return st;
+}
+
+moda_status moda_weights_store_momentum(moda_weights *w, float *momentum)
+{
+    moda_status st = MODA_OK;
+    for (size_t i = 0; i < w->parameters.count; i++) {
+        const moda_parameter *p = &w->parameters.items[i];
+        memset(momentum + p->offset, 0, p->elements * sizeof *momentum);
+        if (trainable(p)) MODA_TRY(convert(w, i, w->momentum, momentum + p->offset, false));
+    }
 out:
     return st;
 }

@@ -210,7 +210,7 @@ moda_status moda_trainer_step(moda_trainer *t, size_t step, double rate, moda_tr
     moda_executor *e = step < t->data->train.n / t->options.batch_size ? t->full : t->rest;
     moda_sgd sgd = t->options.sgd;
     double value;
-    *r = (moda_train_record){.steps = ++t->steps, .test_accuracy = NAN, .learning_rate = rate};
+    *r = (moda_train_record){.steps = ++t->at.steps, .test_accuracy = NAN, .learning_rate = rate};
     r->affinity = r->dispersion = r->compactness = NAN;
     const size_t n = fill_batch(t, step, e, r);
     MODA_TRY(moda_executor_forward(e));
@@ -218,7 +218,7 @@ moda_status moda_trainer_step(moda_trainer *t, size_t step, double rate, moda_tr
     const char *bad = bad_term(r, &t->options, &value);
     MODA_CHECK(!bad, MODA_ERR_NUMERIC,
                "step %zu: the loss is not finite (%s is %g): use a smaller learning rate%s",
-               t->steps, bad, value,
+               t->at.steps, bad, value,
                t->options.modular  ? ", alpha, beta or gamma"
                : t->options.masked ? ", alpha or beta"
                                    : "");

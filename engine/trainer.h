@@ -48,12 +48,26 @@ typedef struct moda_train_record {
     size_t batches_without_same, batches_without_different; /* whose pair set was empty */
 } moda_train_record;
 
-/* Called after each step and each epoch; a failure ends the training with it. Either may be NULL. */
+/* Any of them may be NULL. step and epoch are called after each; a failure ends the training with it.
+ * stop is asked before each step and each batch of the test: true ends the training with MODA_STOPPED,
+ * as it was behind its last step. */
 typedef struct moda_train_events {
     void *user;
     moda_status (*step)(void *user, const moda_train_record *record);
     moda_status (*epoch)(void *user, const moda_train_record *record);
+    bool (*stop)(void *user);
 } moda_train_events;
+
+/* Where a training is between two steps. Order and augmentation of a batch are functions of seed, epoch
+ * and step (datasets/batch.h): with values and momentum this is all there is to know. */
+typedef struct moda_train_position {
+    size_t epoch;         /* that are done, with their tests */
+    size_t step, samples; /* done in the one after them */
+    size_t steps;         /* since the start */
+    moda_train_record
+        sum; /* over that epoch: terms, accuracy and data_share still weighed by samples
+                            * and seconds */
+} moda_train_position;
 
 typedef struct moda_trainer moda_trainer;
 
@@ -74,6 +88,15 @@ moda_executor *moda_trainer_executor(const moda_trainer *trainer);
 MODA_MUST_USE moda_status moda_trainer_run(moda_trainer *trainer, moda_train_events events);
 /* Gives the model the values as they are now: in events.epoch, those behind that epoch. */
 MODA_MUST_USE moda_status moda_trainer_store(moda_trainer *trainer);
+/* In an event, or behind a run that was stopped. */
+moda_train_position moda_trainer_position(const moda_trainer *trainer);
+/* Momentum as it is now, [parameters.elements] as the model's values; 0 for what is not trained. */
+MODA_MUST_USE moda_status moda_trainer_momentum(moda_trainer *trainer, float *momentum);
+/* moda_trainer_run() goes on from there with the model's values, as if it had never stopped. Fails:
+ * MODA_ERR_FORMAT (a position that this training cannot be at). */
+MODA_MUST_USE moda_status moda_trainer_continue(moda_trainer *trainer,
+                                                const moda_train_position *position,
+                                                const float *momentum);
 
 /* rate(epoch) as above, epoch counted from 0. */
 double moda_cosine_rate(double rate, size_t epoch, size_t epochs);

@@ -18,7 +18,7 @@ struct moda_trainer {
     moda_executor *test;        /* may be NULL */
     moda_workspace *workspace;
     moda_modular_scratch *scratch; /* modular or masked only */
-    size_t steps;                  /* since the start */
+    moda_train_position at;        /* between two steps */
     moda_executor *profiled;       /* may be NULL */
     moda_step_parts parts;
 };

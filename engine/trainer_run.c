@@ -41,50 +41,69 @@ static void finish_means(moda_train_record *sum, double samples, double seconds)
 
 static bool finished(const moda_trainer *t)
 {
-    return t->options.max_steps && t->steps >= t->options.max_steps;
+    return t->options.max_steps && t->at.steps >= t->options.max_steps;
 }
 
-static moda_status test_accuracy(moda_trainer *t, double *accuracy)
+static moda_status test_accuracy(moda_trainer *t, moda_train_events events, double *accuracy)
 {
     moda_status st = MODA_OK;
     moda_evaluation result;
+    const moda_evaluation_wish wish = {.stop = events.stop, .stop_user = events.user};
     *accuracy = NAN;
     if (!t->test) goto out;
-    MODA_TRY(moda_evaluate(t->test, t->model, &t->data->test, NULL, &result));
+    MODA_TRY(moda_evaluate(t->test, t->model, &t->data->test, &wish, &result));
     *accuracy = (double)result.correct / (double)result.samples;
 out:
     return st;
 }
 
-static moda_status run_epoch(moda_trainer *t, size_t epoch, moda_train_events events,
-                             moda_train_record *sum)
+/* The step that is next, into the epoch's sums. */
+static moda_status advance(moda_trainer *t, double rate, moda_train_events events,
+                           moda_train_record *r)
 {
     moda_status st = MODA_OK;
-    const double rate = moda_cosine_rate(t->options.sgd.learning_rate, epoch, t->options.epochs);
+    moda_train_position *at = &t->at;
+    size_t samples;
+    MODA_CHECK(!events.stop || !events.stop(events.user), MODA_STOPPED, "stopped after %zu steps",
+               at->steps);
+    MODA_TRY(moda_trainer_step(t, at->step, rate, r, &samples));
+    r->epoch = at->epoch + 1;
+    add_step(&at->sum, r, (double)samples);
+    at->samples += samples;
+    at->step++;
+out:
+    return st;
+}
+
+/* The rest of the epoch that the trainer is in, and its test. */
+static moda_status run_epoch(moda_trainer *t, moda_train_events events, moda_train_record *record)
+{
+    moda_status st = MODA_OK;
+    moda_train_position *at = &t->at;
+    const double rate =
+        moda_cosine_rate(t->options.sgd.learning_rate, at->epoch, t->options.epochs);
     const size_t steps = moda_batches_per_epoch(t->batches);
-    size_t total = 0, samples = 0;
     moda_progress progress;
     char label[48], note[48];
-    const double start = moda_seconds();
-    *sum = (moda_train_record){.epoch = epoch + 1};
-    snprintf(label, sizeof label, "epoch %zu/%zu", epoch + 1, t->options.epochs);
-    moda_batches_start_epoch(t->batches, epoch);
-    sum->data_share = moda_seconds() - start;
+    const double before = at->sum.seconds, start = moda_seconds();
+    at->sum.epoch = at->epoch + 1;
+    snprintf(label, sizeof label, "epoch %zu/%zu", at->epoch + 1, t->options.epochs);
+    moda_batches_start_epoch(t->batches, at->epoch);
+    at->sum.data_share += moda_seconds() - start;
     moda_progress_begin(&progress, label, "samples", t->data->train.n);
-    for (size_t step = 0; step < steps && !finished(t); step++) {
+    while (at->step < steps && !finished(t)) {
         moda_train_record r;
-        MODA_TRY(moda_trainer_step(t, step, rate, &r, &samples));
-        r.epoch = epoch + 1;
-        add_step(sum, &r, (double)samples);
-        total += samples;
-        snprintf(note, sizeof note, "loss %.4f", sum->loss / (double)total);
-        moda_progress_update(&progress, total, note);
+        MODA_TRY(advance(t, rate, events, &r));
+        at->sum.seconds = before + moda_seconds() - start;
+        snprintf(note, sizeof note, "loss %.4f", at->sum.loss / (double)at->samples);
+        moda_progress_update(&progress, at->samples, note);
         if (events.step) MODA_TRY(events.step(events.user, &r));
     }
-    finish_means(sum, (double)total, moda_seconds() - start);
+    *record = at->sum;
+    finish_means(record, (double)at->samples, before + moda_seconds() - start);
 out:
     moda_progress_end(&progress);
-    if (st == MODA_OK) st = test_accuracy(t, &sum->test_accuracy);
+    if (st == MODA_OK) st = test_accuracy(t, events, &record->test_accuracy);
     return st;
 }
 
@@ -97,26 +116,61 @@ static moda_status check_weights(const moda_trainer *t)
         for (size_t k = 0; k < list->items[i].elements; k++)
             MODA_CHECK(isfinite(t->model->values[list->items[i].offset + k]), MODA_ERR_NUMERIC,
                        "step %zu: %s is not finite after the update: use a smaller learning rate",
-                       t->steps, list->items[i].name);
+                       t->at.steps, list->items[i].name);
 out:
     return st;
 }
+
+moda_status moda_trainer_run(moda_trainer *t, moda_train_events events)
+{
+    moda_status st = MODA_OK;
+    /* An epoch that has begun is ended in any case: its record is still to come. */
+    while (t->at.step || (t->at.epoch < t->options.epochs && !finished(t))) {
+        moda_train_record record;
+        MODA_TRY(run_epoch(t, events, &record));
+        t->at = (moda_train_position){.epoch = t->at.epoch + 1, .steps = t->at.steps};
+        if (events.epoch) MODA_TRY(events.epoch(events.user, &record));
+    }
+    MODA_TRY(moda_trainer_store(t));
+    MODA_TRY(check_weights(t));
+out:
+    return st;
+}
+
+/* ---- its state ---- */
 
 moda_status moda_trainer_store(moda_trainer *t)
 {
     return moda_weights_store(t->weights, t->model);
 }
 
-moda_status moda_trainer_run(moda_trainer *t, moda_train_events events)
+moda_status moda_trainer_momentum(moda_trainer *t, float *momentum)
+{
+    return moda_weights_store_momentum(t->weights, momentum);
+}
+
+moda_train_position moda_trainer_position(const moda_trainer *t)
+{
+    return t->at;
+}
+
+moda_status moda_trainer_continue(moda_trainer *t, const moda_train_position *at,
+                                  const float *momentum)
 {
     moda_status st = MODA_OK;
-    for (size_t epoch = 0; epoch < t->options.epochs && !finished(t); epoch++) {
-        moda_train_record record;
-        MODA_TRY(run_epoch(t, epoch, events, &record));
-        if (events.epoch) MODA_TRY(events.epoch(events.user, &record));
-    }
-    MODA_TRY(moda_trainer_store(t));
-    MODA_TRY(check_weights(t));
+    const size_t all = moda_batches_per_epoch(t->batches), n = t->data->train.n;
+    const size_t batch = t->options.batch_size;
+    const bool sound = at->step <= all && at->epoch <= t->options.epochs &&
+                       (at->step == 0 || at->epoch < t->options.epochs) &&
+                       at->samples == (at->step < all ? at->step * batch : n) &&
+                       at->steps == at->epoch * all + at->step;
+    MODA_CHECK(sound, MODA_ERR_FORMAT,
+               "step %zu, epoch %zu and %zu steps of it, %zu samples: this training has %zu epochs "
+               "of %zu steps",
+               at->steps, at->epoch, at->step, at->samples, t->options.epochs, all);
+    MODA_TRY(moda_weights_load(t->weights, t->model));
+    MODA_TRY(moda_weights_load_momentum(t->weights, momentum));
+    t->at = *at;
 out:
     return st;
 }

@@ -286,3 +286,60 @@ Test(options, sort_unique)
         eq(str, (char *)moda_last_error(), "--classes: 10 is out of range, there are 10: 0 to 9"));
     cr_assert(eq(int, moda_sizes_sort_unique("classes", &none, 10), MODA_OK));
 }
+
+/* ---- from JSON ---- */
+
+static moda_status preset(const char *text, json_t **values)
+{
+    json_error_t error;
+    *values = json_loads(text, 0, &error);
+    cr_assert(*values != NULL, "%s", error.text);
+    return moda_options_preset(table, *values);
+}
+
+Test(options, presets_come_below_the_command_line)
+{
+    json_t *values;
+    cr_assert(eq(int,
+                 preset("{\"out\": \"a b\", \"batch_size\": 32, \"lr\": 0.1, \"method\": \"mwt\","
+                        " \"classes\": [3, 0, 5], \"smt\": true, \"seed\": 9007199254740993,"
+                        " \"resume\": false, \"tau\": null, \"unknown\": {}, \"threads\": 2,"
+                        " \"logits\": \"/dev/full\"}",
+                        &values),
+                 MODA_OK),
+              "%s", moda_last_error());
+    cr_assert(eq(int, parse("--batch-size 64"), MODA_OK), "%s", moda_last_error());
+    cr_assert(eq(str, (char *)o.out, "a b"));
+    cr_assert(eq(sz, o.batch, 64));
+    cr_assert(eq(dbl, o.lr, 0.1));
+    cr_assert(eq(dbl, o.tau, 0.9));
+    cr_assert(eq(int, o.method, 2));
+    cr_assert(o.common.smt && !o.resume && !o.logits, "a flag or an output is wrong");
+    cr_assert(eq(sz, o.common.seed, 9007199254740993), "digits are lost");
+    cr_assert(eq(sz, o.common.threads, 2));
+    cr_assert(eq(sz, o.classes.n, 3));
+    cr_assert(eq(sz, o.classes.values[2], 5));
+    json_decref(values);
+}
+
+Test(options, presets_that_no_option_would_take)
+{
+    static const char *const bad[][2] = {{"{\"batch_size\": -1}", "--batch-size"},
+                                         {"{\"batch_size\": \"1\"}", "batch_size"},
+                                         {"{\"batch_size\": 1.5}", "--batch-size"},
+                                         {"{\"lr\": -1}", "--lr"},
+                                         {"{\"lr\": [1]}", "\"lr\""},
+                                         {"{\"method\": \"quick\"}", "--method"},
+                                         {"{\"classes\": [99]}", "--classes"},
+                                         {"{\"classes\": [[1], \"x\"]}", "--classes"},
+                                         {"{\"out\": {}}", "\"out\""},
+                                         {"{\"smt\": 1}", "\"smt\""},
+                                         {"{\"out\": \"\"}", "--out"},
+                                         {"{\"classes\": {\"0\": 1}}", "\"classes\""}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        json_t *values;
+        cr_assert(ne(int, preset(bad[i][0], &values), MODA_OK), "%s passes", bad[i][0]);
+        cr_assert(strstr(moda_last_error(), bad[i][1]) != NULL, "%s", moda_last_error());
+        json_decref(values);
+    }
+}

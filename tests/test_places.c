@@ -73,7 +73,7 @@ static float *trained(const moda_team *team, moda_policy wish, size_t *elements,
     must(moda_model_describe_data(model, data));
     must(moda_trainer_create(model, data, &usual, &trainer));
     *bytes = moda_trainer_bytes(trainer);
-    must(moda_trainer_run(trainer, (moda_train_events){NULL, NULL, NULL}));
+    must(moda_trainer_run(trainer, (moda_train_events){0}));
     *elements = model->parameters.elements;
     float *values = malloc(*elements * sizeof *values);
     memcpy(values, model->values, *elements * sizeof *values);

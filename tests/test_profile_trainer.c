@@ -93,8 +93,9 @@ static float *train(moda_train_options o, journal *j)
     moda_trainer *trainer = NULL;
     must(moda_model_describe_data(model, data));
     must(moda_trainer_create(model, data, &o, &trainer));
-    must(moda_trainer_run(trainer, j ? (moda_train_events){j, on_step, on_epoch}
-                                     : (moda_train_events){NULL, NULL, NULL}));
+    must(moda_trainer_run(trainer,
+                          j ? (moda_train_events){.user = j, .step = on_step, .epoch = on_epoch}
+                            : (moda_train_events){0}));
     moda_trainer_destroy(trainer);
     const size_t bytes = model->parameters.elements * sizeof(float);
     float *values = malloc(bytes);
@@ -221,7 +222,7 @@ Test(profile_trainer, a_training_too_short_is_refused)
         const moda_status st = moda_trainer_create(model, data, &o, &trainer);
         cr_assert(st == (cases[i].kept ? MODA_OK : MODA_ERR_ARG), "case %zu: %s", i,
                   moda_status_name(st));
-        if (trainer) must(moda_trainer_run(trainer, (moda_train_events){NULL, NULL, NULL}));
+        if (trainer) must(moda_trainer_run(trainer, (moda_train_events){0}));
         cr_assert(moda_profile_steps(p) == cases[i].kept, "case %zu: %zu steps", i,
                   moda_profile_steps(p));
         moda_trainer_destroy(trainer);

@@ -107,8 +107,8 @@ static void train(const char *network, bool modular)
     moda_model_init(model, 0);
     cr_assert(eq(int, moda_model_describe_data(model, data), MODA_OK));
     cr_assert(eq(int, moda_trainer_create(model, data, &options, &trainer), MODA_OK));
-    cr_assert(eq(int, moda_trainer_run(trainer, (moda_train_events){NULL, arm, NULL}), MODA_OK),
-              "%s", moda_last_error());
+    cr_assert(eq(int, moda_trainer_run(trainer, (moda_train_events){.step = arm}), MODA_OK), "%s",
+              moda_last_error());
     moda_trainer_destroy(trainer);
     moda_model_destroy(model);
     moda_dataset_destroy(data);

@@ -83,7 +83,8 @@ static moda_status train(moda_model *model, const moda_dataset *data, moda_train
     moda_trainer *t = NULL;
     must(moda_trainer_create(model, data, &o, &t));
     cr_assert(lt(sz, 3 * model->parameters.trainable * sizeof(float), moda_trainer_bytes(t)));
-    const moda_status st = moda_trainer_run(t, (moda_train_events){j, on_step, on_epoch});
+    const moda_status st =
+        moda_trainer_run(t, (moda_train_events){.user = j, .step = on_step, .epoch = on_epoch});
     moda_trainer_destroy(t);
     return st;
 }

@@ -162,7 +162,7 @@ static void run(const published *p)
         o.epochs = 1, o.max_steps = steps, o.sgd = (moda_sgd){0.05, 0.9, 0};
         o.convolution = MODA_CONVOLUTION_DIRECT;
         must(moda_trainer_create(model, &p->data, &o, &t));
-        must(moda_trainer_run(t, (moda_train_events){&w, on_step, NULL}));
+        must(moda_trainer_run(t, (moda_train_events){.user = &w, .step = on_step}));
         cr_assert(eq(sz, w.steps, steps));
         check_weights(p, model, steps);
         moda_trainer_destroy(t);

@@ -55,7 +55,7 @@ static journal learn(moda_train_options o)
     must(moda_model_describe_data(model, data));
     moda_trainer *t = NULL;
     must(moda_trainer_create(model, data, &o, &t));
-    must(moda_trainer_run(t, (moda_train_events){&j, on_step, on_epoch}));
+    must(moda_trainer_run(t, (moda_train_events){.user = &j, .step = on_step, .epoch = on_epoch}));
     moda_trainer_destroy(t);
     const moda_train_record *first = &j.epochs[0], *last = &j.epochs[EPOCHS - 1];
     cr_assert(lt(dbl, 0.95, last->test_accuracy), "modular %d", o.modular);
