@@ -1,7 +1,9 @@
 /* base/file.c - mapped reading and atomic writing. */
 #include "base/file.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -210,6 +212,20 @@ moda_status moda_make_directory(const char *path)
     }
 out:
     free(part);
+    return st;
+}
+
+moda_status moda_remove_matching(const char *directory, const char *pattern)
+{
+    moda_status st = MODA_OK;
+    DIR *folder = opendir(directory);
+    MODA_CHECK(folder || errno == ENOENT, MODA_ERR_IO, "%s: %s", directory, strerror(errno));
+    for (const struct dirent *e; folder && (e = readdir(folder)) != NULL;)
+        MODA_CHECK(fnmatch(pattern, e->d_name, FNM_PERIOD) != 0 ||
+                       unlinkat(dirfd(folder), e->d_name, 0) == 0,
+                   MODA_ERR_IO, "%s/%s: %s", directory, e->d_name, strerror(errno));
+out:
+    if (folder) closedir(folder);
     return st;
 }
 

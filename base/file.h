@@ -42,6 +42,9 @@ MODA_MUST_USE moda_status moda_check_writable(const char *path);
 
 /* Makes a directory and its parents; one that exists is fine. */
 MODA_MUST_USE moda_status moda_make_directory(const char *path);
+/* Removes the files of a directory whose names match a pattern, as in "*.tmp". One that is not there has
+ * none. Fails: MODA_ERR_IO, MODA_ERR_NOMEM. */
+MODA_MUST_USE moda_status moda_remove_matching(const char *directory, const char *pattern);
 bool moda_is_directory(const char *path);
 bool moda_is_file(const char *path);
 /* Whether a folder can be made or written to at path: to be asked before hours of work. Makes

@@ -8,6 +8,7 @@
 #include "engine/net_masked.h"
 #include "engine/peak.h"
 #include "engine/quote_internal.h"
+#include "engine/train_record.h"
 #include "numa/threads.h"
 #include <math.h>
 #include <string.h>
@@ -49,6 +50,7 @@ static moda_status settle(moda_train_command *c)
                "--tune %s means nothing to --convolution direct: drop one of them",
                c->tune < 0 ? "" : moda_train_efforts[c->tune]);
     if (c->tune < 0) c->tune = c->convolution ? MODA_TUNE_OFF : MODA_TUNE_QUICK;
+    MODA_TRY(moda_train_pause_settle(&c->pause));
     MODA_TRY(moda_sizes_sort_unique("keep-epochs", &c->keep_epochs, SIZE_MAX));
     const size_t kept = c->keep_epochs.n ? c->keep_epochs.values[c->keep_epochs.n - 1] : 0;
     MODA_CHECK(kept <= o->epochs, MODA_ERR_ARG, "--keep-epochs %zu: this run has %zu epochs", kept,
@@ -72,12 +74,14 @@ static moda_status parse(const moda_command *self, int argc, char **argv, moda_t
     char **operands;
     size_t count;
     moda_option data[MODA_DATA_OPTION_COUNT], common[MODA_COMMON_OPTION_COUNT];
+    moda_option pause[MODA_TRAIN_PAUSE_COUNT];
     *o = (moda_train_options){
         .epochs = 200, .batch_size = 128, .sgd = {0.05, 0.9, 0}, .crop_padding = 4};
     c->tune = -1;
     c->method = MODA, c->alpha = c->beta = c->gamma = NAN;
     moda_data_options_table(&c->data_options, data);
     moda_common_options_table(&c->common, common);
+    moda_train_pause_table(&c->pause, pause);
     const moda_option table[] = {
         {MODA_OPTION_TEXT, "model", "NAME|FILE.net",
          "the network: a built-in name or a description", &c->model_name, 0, 0, NULL},
@@ -126,6 +130,7 @@ static moda_status parse(const moda_command *self, int argc, char **argv, moda_t
         {MODA_OPTION_SIZES, "keep-epochs", "5,20",
          "keep the models of these epochs too, as DIR/epoch-5.safetensors", &c->keep_epochs, 1, 1e6,
          NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, pause, 0, 0, NULL},
         {MODA_OPTION_FLAG, "profile", NULL,
          "time every part of the first steps: tables, and DIR/trace.json for Perfetto", &c->profile,
          0, 0, NULL},
@@ -133,7 +138,12 @@ static moda_status parse(const moda_command *self, int argc, char **argv, moda_t
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
     };
     MODA_TRY(moda_options_parse(self, table, argc, argv, 0, 0, &operands, &count, help));
-    if (!*help) MODA_TRY(settle(c));
+    if (*help) goto out;
+    if (c->pause.resume || c->pause.anyway) {
+        MODA_TRY(moda_train_options_of_run(c, table));
+        MODA_TRY(moda_options_parse(self, table, argc, argv, 0, 0, &operands, &count, help));
+    }
+    MODA_TRY(settle(c));
 out:
     return st;
 }
@@ -164,6 +174,7 @@ static moda_status init_weights(moda_train_command *c, moda_net_defaults default
     moda_status st = MODA_OK;
     moda_tensor_file *file = NULL;
     moda_model *other = NULL;
+    if (c->checkpoint) goto out; /* has them */
     if (!c->init) {
         moda_model_init(c->model, c->common.seed);
     } else if (moda_is_file(c->init) || !strchr(c->init, ':')) {
@@ -216,11 +227,26 @@ out:
     return st;
 }
 
+/* The choices for convolutions: those that a run so far has used, or by cache and measurement. */
+static moda_status tune(moda_train_command *c)
+{
+    moda_status st = MODA_OK;
+    bool known;
+    MODA_TRY(moda_train_tuning_of_run(c, &known));
+    if (!known && c->data->train.n) /* without images the trainer says so */
+        MODA_TRY(moda_tune(c->model->net, moda_train_tuned_batch(c), c->threads,
+                           c->options.precision, (moda_tune_effort)c->tune, &c->tuning, &c->tuned));
+    c->options.tuning = &c->tuning;
+out:
+    return st;
+}
+
 static moda_status prepare(moda_train_command *c)
 {
     moda_status st = MODA_OK;
     moda_net *net;
     MODA_TRY(moda_threads_start(&c->common, &c->threads));
+    MODA_TRY(moda_train_find_checkpoint(c));
     MODA_TRY(moda_data_options_open(&c->data_options, c->common.seed, &c->data));
     if (c->data_options.crop == MODA_CROP_DEFAULT) c->data_options.crop = MODA_CROP_PADDED;
     if (c->flip != FLIP_AUTO) c->data->flip = c->flip == FLIP_YES;
@@ -231,10 +257,7 @@ static moda_status prepare(moda_train_command *c)
     MODA_TRY(init_weights(c, defaults));
     MODA_TRY(moda_model_describe_data(c->model, c->data));
     MODA_TRY(prepare_profile(c));
-    if (x->n) /* without images the trainer says so */
-        MODA_TRY(moda_tune(net, moda_train_tuned_batch(c), c->threads, c->options.precision,
-                           (moda_tune_effort)c->tune, &c->tuning, &c->tuned));
-    c->options.tuning = &c->tuning;
+    MODA_TRY(tune(c));
     MODA_TRY(moda_trainer_create(c->model, c->data, &c->options, &c->trainer));
 out:
     return st;
@@ -242,8 +265,12 @@ out:
 
 static moda_status on_step(void *user, const moda_train_record *record)
 {
+    moda_status st = MODA_OK;
     moda_train_command *c = user;
-    return moda_run_step(c->run, record);
+    MODA_TRY(moda_run_step(c->run, record));
+    moda_train_checkpoint_if_due(c);
+out:
+    return st;
 }
 
 /* The model of an epoch that --keep-epochs names. */
@@ -269,6 +296,27 @@ static moda_status on_epoch(void *user, const moda_train_record *r)
     MODA_CHECK(json_array_append_new(c->epochs, moda_train_record_json(r)) == 0, MODA_ERR_NOMEM,
                "out of memory");
     moda_train_say_epoch(c, r);
+    moda_train_checkpoint_if_due(c);
+out:
+    return st;
+}
+
+/* The folder's files: of a new run, or of the one that goes on. */
+static moda_status begin(moda_train_command *c)
+{
+    moda_status st = MODA_OK;
+    MODA_CHECK((c->epochs = json_array()) != NULL, MODA_ERR_NOMEM, "out of memory");
+    MODA_TRY(moda_train_config_facts(c));
+    moda_train_introduce(c);
+    if (c->checkpoint) {
+        MODA_TRY(moda_train_go_on(c));
+        moda_checkpoint_close(c->checkpoint);
+        c->checkpoint = NULL;
+    } else {
+        MODA_TRY(moda_make_directory(c->out));
+        MODA_TRY(moda_train_lock(c));
+        MODA_TRY(moda_run_create(c->out, c->config, c->log_steps, &c->run));
+    }
 out:
     return st;
 }
@@ -276,22 +324,27 @@ out:
 static moda_status run(const moda_command *self, int argc, char **argv)
 {
     moda_status st = MODA_OK;
-    bool help = false;
+    bool help = false, done = false;
     moda_train_command c = {.started = moda_seconds()};
     MODA_TRY(parse(self, argc, argv, &c, &help));
     if (help) goto out;
-    MODA_TRY(prepare(&c));
     MODA_TRY(moda_train_config(&c));
-    MODA_CHECK((c.epochs = json_array()) != NULL, MODA_ERR_NOMEM, "out of memory");
-    moda_train_introduce(&c);
-    MODA_TRY(moda_run_create(c.out, c.config, c.log_steps, &c.run));
-    MODA_TRY(moda_trainer_run(
-        c.trainer,
-        (moda_train_events){.user = &c, .step = c.log_steps ? on_step : NULL, .epoch = on_epoch}));
+    if (c.before) {
+        MODA_TRY(moda_train_agree(&c));
+        MODA_TRY(moda_train_is_done(&c, &done));
+        if (done) printf("done      already: the model is in %s/model.safetensors\n", c.out);
+        if (done) goto out;
+    }
+    MODA_TRY(prepare(&c));
+    MODA_TRY(begin(&c));
+    MODA_TRY(moda_train_until_stopped(
+        &c, (moda_train_events){.user = &c, .step = on_step, .epoch = on_epoch}));
     MODA_TRY(moda_run_save(c.run, c.model));
     MODA_TRY(moda_train_report(&c));
 out:
     moda_run_destroy(c.run);
+    moda_checkpoint_close(c.checkpoint);
+    moda_lock_release(c.lock);
     moda_trainer_destroy(c.trainer);
     moda_profile_destroy(c.options.profile);
     moda_tuning_free(&c.tuning);
@@ -301,6 +354,7 @@ out:
     free(c.keep_epochs.values);
     json_decref(c.epochs);
     json_decref(c.config);
+    json_decref(c.before);
     return st;
 }
 

@@ -23,49 +23,63 @@ moda_status moda_train_config(moda_train_command *c)
     const moda_data_options *d = &c->data_options;
     const moda_modular_weights w =
         c->method != STANDARD ? o->weights : (moda_modular_weights){0, 0, 0};
-    char *description = NULL;
     bool whole = true;
-    MODA_TRY(moda_net_print(c->model->net, &description));
-    MODA_CHECK((c->config = json_object()) != NULL, MODA_ERR_NOMEM, "out of memory");
     const struct {
         const char *key;
         json_t *value;
-    } entries[] = {
-        {"model", moda_json_text(c->model_name)},
-        {"data", moda_json_text(d->spec)},
-        {"classes", moda_json_sizes(d->classes.values, d->classes.n)},
-        {"relabel", json_boolean(d->relabel)},
-        {"per_class", moda_json_number(d->per_class)},
-        {"image_size", json_integer((json_int_t)d->image_size)},
-        {"normalisation", json_string(moda_normalisation_names[d->normalisation])},
-        {"crop", json_string(moda_crop_names[d->crop])},
-        {"flip", json_string(moda_train_flips[c->flip])},
-        {"method", json_string(moda_train_methods[c->method])},
-        {"alpha", moda_json_number(w.affinity)},
-        {"beta", moda_json_number(w.dispersion)},
-        {"gamma", moda_json_number(w.compactness)},
-        {"epochs", json_integer((json_int_t)o->epochs)},
-        {"keep_epochs", moda_json_sizes(c->keep_epochs.values, c->keep_epochs.n)},
-        {"max_steps", json_integer((json_int_t)o->max_steps)},
-        {"batch_size", json_integer((json_int_t)o->batch_size)},
-        {"lr", moda_json_number(o->sgd.learning_rate)},
-        {"momentum", moda_json_number(o->sgd.momentum)},
-        {"weight_decay", moda_json_number(o->sgd.weight_decay)},
-        {"augment", json_boolean(o->augment)},
-        {"shuffle", json_boolean(o->shuffle)},
-        {"init", moda_json_text(c->init)},
-        {"seed", json_integer((json_int_t)o->seed)},
-        {"threads", json_integer((json_int_t)c->threads)},
-        {"bind", moda_json_text(c->common.bind)},
-        {"smt", json_boolean(c->common.smt)},
-        {"precision", json_string(moda_train_precisions[c->precision])},
-        {"convolution", json_string(moda_train_convolutions[c->convolution])},
-        {"tune", json_string(moda_train_efforts[c->tune])},
-        {"tuning", moda_tuning_json(&c->tuning, c->model->net, moda_train_tuned_batch(c))},
-        {"kernels", json_string(moda_isa_name(moda_isa_best()))},
-        {"description", json_string(description)}};
+    } entries[] = {{"model", moda_json_text(c->model_name)},
+                   {"data", moda_json_text(d->spec)},
+                   {"classes", moda_json_sizes(d->classes.values, d->classes.n)},
+                   {"relabel", json_boolean(d->relabel)},
+                   {"per_class", moda_json_number(d->per_class)},
+                   {"image_size", json_integer((json_int_t)d->image_size)},
+                   {"normalisation", json_string(moda_normalisation_names[d->normalisation])},
+                   {"crop", json_string(moda_crop_names[d->crop ? d->crop : MODA_CROP_PADDED])},
+                   {"flip", json_string(moda_train_flips[c->flip])},
+                   {"method", json_string(moda_train_methods[c->method])},
+                   {"alpha", moda_json_number(w.affinity)},
+                   {"beta", moda_json_number(w.dispersion)},
+                   {"gamma", moda_json_number(w.compactness)},
+                   {"epochs", json_integer((json_int_t)o->epochs)},
+                   {"keep_epochs", moda_json_sizes(c->keep_epochs.values, c->keep_epochs.n)},
+                   {"max_steps", json_integer((json_int_t)o->max_steps)},
+                   {"batch_size", json_integer((json_int_t)o->batch_size)},
+                   {"lr", moda_json_number(o->sgd.learning_rate)},
+                   {"momentum", moda_json_number(o->sgd.momentum)},
+                   {"weight_decay", moda_json_number(o->sgd.weight_decay)},
+                   {"augment", json_boolean(o->augment)},
+                   {"shuffle", json_boolean(o->shuffle)},
+                   {"init", moda_json_text(c->init)},
+                   {"seed", json_integer((json_int_t)o->seed)},
+                   {"bind", moda_json_text(c->common.bind)},
+                   {"smt", json_boolean(c->common.smt)},
+                   {"precision", json_string(moda_train_precisions[c->precision])},
+                   {"convolution", json_string(moda_train_convolutions[c->convolution])},
+                   {"tune", json_string(moda_train_efforts[c->tune])},
+                   {"log_steps", json_boolean(c->log_steps)},
+                   {"checkpoint_minutes", moda_json_number(c->pause.minutes)},
+                   {"checkpoint_epochs", json_integer((json_int_t)c->pause.epochs)},
+                   {"checkpoint_steps", json_integer((json_int_t)c->pause.steps)},
+                   {"keep_checkpoints", json_integer((json_int_t)c->pause.keep)}};
+    MODA_CHECK((c->config = json_object()) != NULL, MODA_ERR_NOMEM, "out of memory");
     for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
         whole &= json_object_set_new(c->config, entries[i].key, entries[i].value) == 0;
+    MODA_CHECK(whole, MODA_ERR_NOMEM, "out of memory");
+out:
+    return st;
+}
+
+moda_status moda_train_config_facts(moda_train_command *c)
+{
+    moda_status st = MODA_OK;
+    char *description = NULL;
+    MODA_TRY(moda_net_print(c->model->net, &description));
+    json_t *facts =
+        json_pack("{s:I, s:o, s:s, s:s}", "threads", (json_int_t)c->threads, "tuning",
+                  moda_tuning_json(&c->tuning, c->model->net, moda_train_tuned_batch(c)), "kernels",
+                  moda_isa_name(moda_isa_best()), "description", description);
+    const bool whole = facts && json_object_update(c->config, facts) == 0;
+    json_decref(facts);
     MODA_CHECK(whole, MODA_ERR_NOMEM, "out of memory");
 out:
     free(description);

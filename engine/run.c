@@ -1,24 +1,19 @@
 /* engine/run.c - files of a training run. */
 #include "engine/run.h"
 #include "base/file.h"
+#include "base/lines.h"
 #include "base/log.h"
-#include <dirent.h>
+#include "engine/checkpoint.h"
+#include "engine/train_record.h"
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* A file that grows line by line; it is made with its first line. */
-typedef struct line_file {
-    char *path;
-    FILE *stream;
-} line_file;
-
 struct moda_run {
-    char *folder, *model, *previous, *trace; /* paths */
-    bool log_steps;
-    line_file metrics, steps;
+    char *folder, *model, *previous, *trace, *checkpoints; /* paths */
+    moda_lines *metrics, *steps;                           /* steps: NULL without --log-steps */
+    bool behind;                                           /* lines wait for room on the disk */
 };
 
 static const char epoch_models[] = "epoch-*.safetensors";
@@ -43,21 +38,6 @@ out:
     return st;
 }
 
-/* Models of an earlier run's epochs would be taken for this one's. */
-static moda_status remove_epoch_models(const char *directory)
-{
-    moda_status st = MODA_OK;
-    DIR *folder = opendir(directory);
-    MODA_CHECK(folder, MODA_ERR_IO, "%s: %s", directory, strerror(errno));
-    for (const struct dirent *e; (e = readdir(folder)) != NULL;)
-        MODA_CHECK(fnmatch(epoch_models, e->d_name, 0) != 0 ||
-                       unlinkat(dirfd(folder), e->d_name, 0) == 0,
-                   MODA_ERR_IO, "%s/%s: %s", directory, e->d_name, strerror(errno));
-out:
-    if (folder) closedir(folder);
-    return st;
-}
-
 /* An earlier model steps aside until there is a new one: it may have cost days. */
 static moda_status set_aside(const moda_run *r)
 {
@@ -71,6 +51,69 @@ out:
     return st;
 }
 
+char *moda_run_checkpoints(const char *directory)
+{
+    return moda_format("%s/checkpoints", directory);
+}
+
+/* What a killed process left half-written. */
+static moda_status remove_leftovers(const char *directory)
+{
+    moda_status st = MODA_OK;
+    char *pattern = NULL;
+    for (size_t i = 0; moda_run_files[i]; i++) {
+        free(pattern);
+        MODA_CHECK((pattern = moda_format("%s.*.tmp", moda_run_files[i])) != NULL, MODA_ERR_NOMEM,
+                   "out of memory");
+        MODA_TRY(moda_remove_matching(directory, pattern));
+    }
+out:
+    free(pattern);
+    return st;
+}
+
+static moda_status open_lines(const char *directory, const char *name, size_t keep,
+                              moda_lines **lines)
+{
+    moda_status st = MODA_OK;
+    char *path = NULL;
+    MODA_TRY(in_folder(directory, name, &path));
+    MODA_TRY(moda_lines_open(path, keep, lines));
+out:
+    free(path);
+    return st;
+}
+
+/* Paths; lines up to these bytes. */
+static moda_status open_run(const char *directory, bool log_steps, size_t metrics_bytes,
+                            size_t steps_bytes, moda_run *r)
+{
+    moda_status st = MODA_OK;
+    MODA_TRY(remove_leftovers(directory));
+    MODA_TRY(open_lines(directory, "metrics.jsonl", metrics_bytes, &r->metrics));
+    /* Without --log-steps the file of an earlier run goes all the same. */
+    MODA_TRY(open_lines(directory, "steps.jsonl", steps_bytes, &r->steps));
+    if (!log_steps) moda_lines_close(r->steps), r->steps = NULL;
+out:
+    return st;
+}
+
+static moda_status create(const char *directory, moda_run **run)
+{
+    moda_status st = MODA_OK;
+    moda_run *r = NULL;
+    MODA_ALLOC(r, sizeof *r);
+    *run = r;
+    MODA_CHECK((r->folder = moda_format("%s", directory)) != NULL, MODA_ERR_NOMEM, "out of memory");
+    MODA_TRY(in_folder(directory, "model.safetensors", &r->model));
+    MODA_TRY(in_folder(directory, "previous.safetensors", &r->previous));
+    MODA_TRY(in_folder(directory, "trace.json", &r->trace));
+    MODA_CHECK((r->checkpoints = moda_run_checkpoints(directory)) != NULL, MODA_ERR_NOMEM,
+               "out of memory");
+out:
+    return st;
+}
+
 moda_status moda_run_create(const char *directory, const json_t *config, bool log_steps,
                             moda_run **run)
 {
@@ -78,22 +121,15 @@ moda_status moda_run_create(const char *directory, const json_t *config, bool lo
     moda_run *r = NULL;
     char *path = NULL;
     *run = NULL;
-    MODA_ALLOC(r, sizeof *r);
-    r->log_steps = log_steps;
+    MODA_TRY(create(directory, &r));
     MODA_TRY(moda_make_directory(directory));
-    MODA_CHECK((r->folder = moda_format("%s", directory)) != NULL, MODA_ERR_NOMEM, "out of memory");
-    MODA_TRY(in_folder(directory, "model.safetensors", &r->model));
-    MODA_TRY(in_folder(directory, "previous.safetensors", &r->previous));
-    MODA_TRY(in_folder(directory, "metrics.jsonl", &r->metrics.path));
-    MODA_TRY(in_folder(directory, "steps.jsonl", &r->steps.path));
-    MODA_TRY(in_folder(directory, "trace.json", &r->trace));
     MODA_TRY(in_folder(directory, "config.json", &path));
     MODA_TRY(remove_old(r->trace));
+    MODA_TRY(moda_checkpoint_remove(r->checkpoints));
     MODA_TRY(moda_json_write(path, config));
     MODA_TRY(set_aside(r));
-    MODA_TRY(remove_old(r->metrics.path));
-    MODA_TRY(remove_old(r->steps.path));
-    MODA_TRY(remove_epoch_models(directory));
+    MODA_TRY(open_run(directory, log_steps, 0, 0, r));
+    MODA_TRY(moda_remove_matching(directory, epoch_models));
     *run = r, r = NULL;
 out:
     free(path);
@@ -101,50 +137,50 @@ out:
     return st;
 }
 
-static void close_lines(line_file *f)
+moda_status moda_run_resume(const char *directory, bool log_steps, size_t metrics_bytes,
+                            size_t steps_bytes, moda_run **run)
 {
-    if (f->stream) fclose(f->stream);
-    free(f->path);
+    moda_status st = MODA_OK;
+    moda_run *r = NULL;
+    *run = NULL;
+    MODA_TRY(create(directory, &r));
+    MODA_TRY(open_run(directory, log_steps, metrics_bytes, steps_bytes, r));
+    *run = r, r = NULL;
+out:
+    moda_run_destroy(r);
+    return st;
 }
 
 void moda_run_destroy(moda_run *r)
 {
     if (!r) return;
-    close_lines(&r->metrics);
-    close_lines(&r->steps);
+    moda_lines_close(r->metrics);
+    moda_lines_close(r->steps);
     free(r->folder);
     free(r->model);
     free(r->previous);
     free(r->trace);
+    free(r->checkpoints);
     free(r);
 }
 
-json_t *moda_train_record_json(const moda_train_record *r)
+/* A run of days does not end for want of a line that can wait. */
+static moda_status forgive(moda_run *r, moda_status st)
 {
-    return json_pack(
-        "{s:I s:I s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o s:I s:I}", "epoch",
-        (json_int_t)r->epoch, "steps", (json_int_t)r->steps, "loss", moda_json_number(r->loss),
-        "cross_entropy", moda_json_number(r->cross_entropy), "affinity",
-        moda_json_number(r->affinity), "dispersion", moda_json_number(r->dispersion), "compactness",
-        moda_json_number(r->compactness), "train_accuracy", moda_json_number(r->train_accuracy),
-        "test_accuracy", moda_json_number(r->test_accuracy), "learning_rate",
-        moda_json_number(r->learning_rate), "seconds", moda_json_number(r->seconds),
-        "samples_per_second", moda_json_number(r->samples_per_second), "data_share",
-        moda_json_number(r->data_share), "batches_without_same_class_pairs",
-        (json_int_t)r->batches_without_same, "batches_without_other_class_pairs",
-        (json_int_t)r->batches_without_different);
+    if (st == MODA_ERR_IO && !r->behind)
+        moda_log(MODA_LOG_WARNING, "%s: the run goes on, its lines are kept for later",
+                 moda_last_error());
+    r->behind = st == MODA_ERR_IO;
+    return r->behind ? MODA_OK : st;
 }
 
-static moda_status append(line_file *f, const moda_train_record *record)
+static moda_status append(moda_run *r, moda_lines *lines, const moda_train_record *record)
 {
     moda_status st = MODA_OK;
     json_t *json = moda_train_record_json(record);
     char *line = json ? moda_json_line(json) : NULL;
     MODA_CHECK(line, MODA_ERR_NOMEM, "out of memory");
-    MODA_CHECK(f->stream || (f->stream = fopen(f->path, "w")) != NULL, MODA_ERR_IO, "%s: %s",
-               f->path, strerror(errno));
-    MODA_CHECK(fprintf(f->stream, "%s\n", line) > 0 && fflush(f->stream) == 0, MODA_ERR_IO,
-               "%s: %s", f->path, strerror(errno));
+    MODA_TRY(forgive(r, moda_lines_add(lines, line)));
 out:
     free(line);
     json_decref(json);
@@ -153,12 +189,23 @@ out:
 
 moda_status moda_run_epoch(moda_run *r, const moda_train_record *record)
 {
-    return append(&r->metrics, record);
+    return append(r, r->metrics, record);
 }
 
 moda_status moda_run_step(moda_run *r, const moda_train_record *record)
 {
-    return r->log_steps ? append(&r->steps, record) : MODA_OK;
+    return r->steps ? append(r, r->steps, record) : MODA_OK;
+}
+
+moda_status moda_run_sync(moda_run *r, size_t *metrics_bytes, size_t *steps_bytes)
+{
+    moda_status st = MODA_OK;
+    MODA_TRY(moda_lines_flush(r->metrics, true));
+    if (r->steps) MODA_TRY(moda_lines_flush(r->steps, true));
+    *metrics_bytes = moda_lines_bytes(r->metrics);
+    *steps_bytes = r->steps ? moda_lines_bytes(r->steps) : 0;
+out:
+    return st;
 }
 
 const char *moda_run_trace(const moda_run *r)
@@ -180,8 +227,11 @@ out:
 moda_status moda_run_save(moda_run *r, const moda_model *model)
 {
     moda_status st = MODA_OK;
+    size_t metrics, steps;
+    MODA_TRY(moda_run_sync(r, &metrics, &steps));
     MODA_TRY(moda_model_save(model, r->model));
     MODA_TRY(remove_old(r->previous));
+    MODA_TRY(moda_checkpoint_remove(r->checkpoints));
 out:
     return st;
 }

@@ -33,6 +33,14 @@ out:
     return st;
 }
 
+moda_tuning_machine moda_tuning_machine_here(size_t threads)
+{
+    moda_tuning_machine m = {.kernels = moda_isa_name(moda_isa_best()), .threads = threads};
+    moda_cpu_name(m.cpu, sizeof m.cpu);
+    moda_tuner_library(m.library, sizeof m.library);
+    return m;
+}
+
 /* What there is to do, and what came of it. */
 typedef struct session {
     const moda_net *net;
@@ -95,12 +103,10 @@ moda_status moda_tune(const moda_net *net, size_t n, size_t threads, moda_precis
     moda_status st = MODA_OK;
     char *path = NULL;
     session s = {.net = net, .effort = effort, .tuning = tuning, .summary = summary};
-    moda_tuning_machine machine = {.kernels = moda_isa_name(moda_isa_best()), .threads = threads};
+    const moda_tuning_machine machine = moda_tuning_machine_here(threads);
     const double start = moda_seconds();
     *summary = (moda_tune_summary){0};
     if (effort == MODA_TUNE_OFF) goto out;
-    moda_cpu_name(machine.cpu, sizeof machine.cpu);
-    moda_tuner_library(machine.library, sizeof machine.library);
     s.both = precision == MODA_PRECISION_AUTO && moda_cpu_has_bf16();
     MODA_TRY(forgive(known(&machine, effort, &path, &s.cache)));
     if (precision != MODA_PRECISION_BF16) MODA_TRY(tune_all(&s, n, MODA_PRECISION_F32));

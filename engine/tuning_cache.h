@@ -19,6 +19,9 @@ typedef struct moda_tuning_machine {
     size_t threads;
 } moda_tuning_machine;
 
+/* This machine. */
+moda_tuning_machine moda_tuning_machine_here(size_t threads);
+
 /* tuning.json in the user's cache folder (base/cache_dir.h), free() it; NULL if there is no such folder: then
  * nothing is kept. Fails: as moda_cache_dir(). */
 MODA_MUST_USE moda_status moda_tuning_cache_path(char **path);

@@ -293,7 +293,7 @@ static moda_status preset(const char *text, json_t **values)
 {
     json_error_t error;
     *values = json_loads(text, 0, &error);
-    cr_assert(*values != NULL, "%s", error.text);
+    cr_assert(ne(ptr, *values, NULL), "%s", error.text);
     return moda_options_preset(table, *values);
 }
 
@@ -308,7 +308,7 @@ Test(options, presets_come_below_the_command_line)
                         &values),
                  MODA_OK),
               "%s", moda_last_error());
-    cr_assert(eq(int, parse("--batch-size 64"), MODA_OK), "%s", moda_last_error());
+    cr_assert(eq(int, parse("lenet5 --batch-size 64"), MODA_OK), "%s", moda_last_error());
     cr_assert(eq(str, (char *)o.out, "a b"));
     cr_assert(eq(sz, o.batch, 64));
     cr_assert(eq(dbl, o.lr, 0.1));
