@@ -23,8 +23,9 @@ static json_t *run_options(const moda_train_command *c)
     static const char *const machine[] = {"threads", "bind", "smt"};
     json_t *values = json_copy(c->before);
     const char *method = json_string_value(json_object_get(values, "method"));
-    for (size_t i = 0; method && strcmp(method, "moda") != 0 && i < 3; i++)
-        json_object_del(values, losses[i]);
+    /* Another method on the command line is refused for that, not for weights that it does not take. */
+    const bool weighed = method && strcmp(method, "moda") == 0 && c->method == MODA;
+    for (size_t i = 0; !weighed && i < 3; i++) json_object_del(values, losses[i]);
     for (size_t i = 0; c->pause.anyway && i < 3; i++) json_object_del(values, machine[i]);
     return values;
 }

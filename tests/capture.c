@@ -9,13 +9,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static char folder[64];
+static char folder[256];
 static int captured_fd, saved_fd;
 
 const char *test_folder(void)
 {
     if (*folder) return folder;
-    strcpy(folder, "/tmp/moda-test-XXXXXX");
+    const char *below = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/moda-test-XXXXXX", below ? below : "/tmp");
     cr_assert(mkdtemp(folder) != NULL);
     return folder;
 }

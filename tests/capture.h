@@ -2,7 +2,7 @@
 #ifndef MODA_TESTS_CAPTURE_H
 #define MODA_TESTS_CAPTURE_H
 
-/* A fresh folder, removed with all it holds by test_folder_remove(). One at a time. */
+/* A fresh folder below TMPDIR, or else /tmp, removed with all it holds by test_folder_remove(). One at a time. */
 const char *test_folder(void);
 void test_folder_remove(void);
 /* "FOLDER/name"; valid until the eighth call from now. */

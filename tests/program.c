@@ -4,11 +4,13 @@
 #include "tests/capture.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum { ARGUMENTS = 2048 };
 static char *out, *err;
@@ -53,6 +55,49 @@ program_result program_run_after(const char *before, const char *arguments)
     cr_assert(eq(int, died, 0), "moda %s: died of a signal: %s", arguments, err);
     cr_assert(lt(int, WEXITSTATUS(status), 126), "moda %s: %s", arguments, err);
     return (program_result){WEXITSTATUS(status), out, err};
+}
+
+/* In the child: descriptor to a file. */
+static void redirect(int descriptor, const char *path, int flags)
+{
+    const int fd = open(path, flags, 0666);
+    if (fd < 0 || dup2(fd, descriptor) < 0) _exit(127);
+    close(fd);
+}
+
+pid_t program_start(const char *const *words)
+{
+    enum { MOST = 64 };
+    char *argv[MOST + 1] = {(char *)MODA_PROGRAM};
+    size_t n = 1;
+    for (; words[n - 1]; n++) {
+        cr_assert(lt(sz, n, MOST));
+        argv[n] = (char *)words[n - 1];
+    }
+    own_cache();
+    const char *folder = test_folder();
+    char *o = output_path("out"), *e = output_path("err");
+    const pid_t process = fork();
+    if (process == 0) {
+        redirect(0, "/dev/null", O_RDONLY);
+        redirect(1, o, O_WRONLY | O_CREAT | O_TRUNC);
+        redirect(2, e, O_WRONLY | O_CREAT | O_TRUNC);
+        if (chdir(folder) == 0) execv(MODA_PROGRAM, argv);
+        _exit(127);
+    }
+    cr_assert(lt(int, 0, process));
+    free(o), free(e);
+    return process;
+}
+
+program_result program_end(pid_t process)
+{
+    int status = 0;
+    cr_assert(eq(int, waitpid(process, &status, 0), process));
+    free(out), free(err);
+    out = take(output_path("out")), err = take(output_path("err"));
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return (program_result){code, out, err};
 }
 
 #define FORMAT_ARGUMENTS(text, format)                             \

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* Programs find XDG_CACHE_HOME beside the test's folder, empty at first and removed with it. */
 
@@ -22,6 +23,12 @@ program_result program_must(const char *format, ...) __attribute__((format(print
 /* Must end with this code and say one line on stderr that holds word. */
 void program_must_fail(int code, const char *word, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The program in the background, without a shell between: its words, up to NULL, and its process number.
+ * Its output goes to files beside the test's folder. */
+pid_t program_start(const char *const *words);
+/* Waits for it: its exit code, or 128 and the signal that it died of; what it wrote until the next run. */
+program_result program_end(pid_t process);
 
 /* Files in the test's folder: whether name is there, or is not; whether both hold the same bytes (and at least
  * one); a JSON file's value, json_decref() it; a file of JSON lines as an array. */
