@@ -16,17 +16,33 @@ static char *in_run(const moda_train_command *c, const char *name)
     return moda_format("%s/%s", c->out, name);
 }
 
-/* What the run was given, without what the machine decides and what its method does not take. */
+/* Whether a method has a weight of that name: the other ones are refused with it. */
+static bool takes(int method, const char *weight)
+{
+    return method == MODA || (method == MWT && strcmp(weight, "gamma") != 0);
+}
+
+static int method_of(const json_t *values)
+{
+    const char *name = json_string_value(json_object_get(values, "method"));
+    int method = MWT;
+    while (method > STANDARD && !(name && strcmp(name, moda_train_methods[method]) == 0)) method--;
+    return method;
+}
+
+/* What the run was given, without what the machine decides and what its method does not take: nor one
+ * from the command line (which is not MODA, the default), to be refused for its name alone. */
 static json_t *run_options(const moda_train_command *c)
 {
-    static const char *const losses[] = {"alpha", "beta", "gamma"};
+    static const char *const weights[] = {"alpha", "beta", "gamma"};
     static const char *const machine[] = {"threads", "bind", "smt"};
     json_t *values = json_copy(c->before);
-    const char *method = json_string_value(json_object_get(values, "method"));
-    /* Another method on the command line is refused for that, not for weights that it does not take. */
-    const bool weighed = method && strcmp(method, "moda") == 0 && c->method == MODA;
-    for (size_t i = 0; !weighed && i < 3; i++) json_object_del(values, losses[i]);
-    for (size_t i = 0; c->pause.anyway && i < 3; i++) json_object_del(values, machine[i]);
+    const int method = method_of(values);
+    for (size_t i = 0; i < 3; i++) {
+        if (!takes(method, weights[i]) || !takes(c->method, weights[i]))
+            json_object_del(values, weights[i]);
+        if (c->pause.anyway) json_object_del(values, machine[i]);
+    }
     return values;
 }
 

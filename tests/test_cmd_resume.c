@@ -73,6 +73,11 @@ Test(cmd_resume, sigint_and_standard_training)
     stop_and_go_on(USUAL "--method standard --no-augment", SIGINT, "SIGINT");
 }
 
+Test(cmd_resume, sigterm_and_masks)
+{
+    stop_and_go_on(USUAL "--method mwt --alpha 0.25", SIGTERM, "SIGTERM");
+}
+
 Test(cmd_resume, sigusr1_and_bf16)
 {
     if (moda_cpu_has_bf16())
@@ -133,6 +138,7 @@ Test(cmd_resume, options_that_disagree)
         {"--seed 3 --momentum 0.5", "momentum is 0.9, not 0.5; "},
         {"--momentum 0.5 --seed 3", "seed is 0, not 3"},
         {"--method standard", "method is \"moda\", not \"standard\""},
+        {"--method mwt", "method is \"moda\", not \"mwt\""},
         {"--no-augment", "augment is true, not false"},
         {"--data synthetic:classes=4,channels=1,size=8,train=41", "data is"},
         {"--model lenet5", "model is"},
