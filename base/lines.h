@@ -1,7 +1,7 @@
 /* base/lines.h - a text file that grows line by line, for hours.
  *
- * A line is in the file when moda_lines_add() returns. What the disk does not take is kept in memory and
- * written with the next line: a disk that is full for a while costs no line. */
+ * A line is in the file when moda_lines_add() returns. What the disk does not take is kept in
+ * memory and written with the next line: a disk that is full for a while costs no line. */
 #ifndef MODA_BASE_LINES_H
 #define MODA_BASE_LINES_H
 

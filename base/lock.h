@@ -1,7 +1,7 @@
 /* base/lock.h - one writer per folder.
  *
- * The lock is the kernel's (flock on FOLDER/.lock): it ends with the process, however that ends. The
- * file names the owner for the message; one that a killed process left behind locks nothing. */
+ * The lock is the kernel's (flock on FOLDER/.lock): it ends with the process, however that ends.
+ * The file names the owner for the message; one that a killed process left behind locks nothing. */
 #ifndef MODA_BASE_LOCK_H
 #define MODA_BASE_LOCK_H
 

@@ -77,10 +77,10 @@ MODA_MUST_USE moda_status moda_options_parse(const moda_command *command, const 
                                              size_t max_operands, char ***operands,
                                              size_t *operand_count, bool *help_shown);
 
-/* Sets targets to what an object has under their names with '_' for '-', before the command line is
- * parsed over them. What is null, false, empty or missing stays; so do OUTPUTs. Texts point into values,
- * which must outlive them. Fails: MODA_ERR_FORMAT (a value of another kind), MODA_ERR_ARG (one that the
- * option would not take), MODA_ERR_NOMEM. */
+/* Sets targets to what an object has under their names with '_' for '-', before the command line
+ * is parsed over them. What is null, false, empty or missing stays; so do OUTPUTs. Texts point
+ * into values, which must outlive them. Fails: MODA_ERR_FORMAT (a value of another kind),
+ * MODA_ERR_ARG (one that the option would not take), MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_options_preset(const moda_option *table, const json_t *values);
 
 /* For commands that write files of their own below --out: whether path (an OUTPUT's value; NULL is

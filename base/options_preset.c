@@ -15,7 +15,8 @@ static const char *key_of(const moda_option *option, char key[NAME])
     return key;
 }
 
-/* How JSON says that an option was not given: null, false, an empty list, a 0 that is out of range. */
+/* How JSON says that an option was not given: null, false, an empty list, a 0 that is out of
+ * range. */
 static bool absent(const moda_option *option, const json_t *value)
 {
     return !value || json_is_null(value) || json_is_false(value) ||
@@ -23,7 +24,8 @@ static bool absent(const moda_option *option, const json_t *value)
            (json_is_number(value) && json_number_value(value) == 0 && option->min > 0);
 }
 
-/* Numbers in the digits that moda_option_set() reads back to the same value; lists without brackets. */
+/* Numbers in the digits that moda_option_set() reads back to the same value; lists without
+ * brackets. */
 static moda_status set_printed(const moda_option *option, const json_t *value)
 {
     moda_status st = MODA_OK;

@@ -1,4 +1,5 @@
-/* engine/checkpoint.c - one checkpoint: a safetensors file with a checksum, written, read, restored. */
+/* engine/checkpoint.c - one checkpoint: a safetensors file with a checksum, written, read,
+ * restored. */
 #include "base/file.h"
 #include "engine/checkpoint_internal.h"
 #include "engine/quote_internal.h"
@@ -29,7 +30,8 @@ static uLong add_text(uLong sum, const char *text)
     return crc32_z(sum, (const unsigned char *)text, strlen(text) + 1);
 }
 
-/* Names count, too; shapes follow from the network, and the file's reader checks places and sizes. */
+/* Names count, too; shapes follow from the network, and the file's reader checks places and
+ * sizes. */
 static uLong add_tensor(uLong sum, const moda_tensor *t)
 {
     return crc32_z(add_text(sum, t->name), t->data, t->bytes);

@@ -1,4 +1,5 @@
-/* engine/checkpoint_folder.c - the folder of a run's checkpoints: names, the newest, the last few. */
+/* engine/checkpoint_folder.c - the folder of a run's checkpoints: names, the newest, the last
+ * few. */
 #include "base/file.h"
 #include "base/log.h"
 #include "engine/checkpoint_internal.h"

@@ -68,8 +68,8 @@ typedef struct moda_train_command {
 /* Measured on full batches; the smaller last one and the test do the same. */
 size_t moda_train_tuned_batch(const moda_train_command *c);
 
-/* Everything needed to run it again, under the names of the options: c->config. First what the options
- * say, then what data, network and machine make of them. */
+/* Everything needed to run it again, under the names of the options: c->config. First what the
+ * options say, then what data, network and machine make of them. */
 moda_status moda_train_config(moda_train_command *c);
 moda_status moda_train_config_facts(moda_train_command *c);
 void moda_train_introduce(const moda_train_command *c);

@@ -1,5 +1,5 @@
-/* engine/cmd_train_pause.c - when moda train writes a checkpoint, and when it stops: by a signal or because
- * its time is nearly over. */
+/* engine/cmd_train_pause.c - when moda train writes a checkpoint, and when it stops: by a signal
+ * or because its time is nearly over. */
 #include "base/duration.h"
 #include "base/log.h"
 #include "base/progress.h"
@@ -87,9 +87,9 @@ static double write_seconds(const moda_train_command *c)
     return c->pause.written ? c->pause.write_seconds : (double)(floats * sizeof(float)) / slow_disk;
 }
 
-/* Asked before every step and every batch of the test, so the time since the last question is what the
- * next one may take. The longest counts, and is slowly forgotten: a machine that was busy for a while
- * is not for ever. */
+/* Asked before every step and every batch of the test, so the time since the last question is
+ * what the next one may take. The longest counts, and is slowly forgotten: a machine that was
+ * busy for a while is not for ever. */
 static bool stop(void *user)
 {
     moda_train_command *c = user;
@@ -146,7 +146,8 @@ void moda_train_checkpoint_if_due(moda_train_command *c)
     const moda_train_options *o = &c->options;
     const moda_train_position at = moda_trainer_position(c->trainer);
     char good[64];
-    /* Behind the last step of an epoch its record comes first; behind all of them the model does. */
+    /* Behind the last step of an epoch its record comes first; behind all of them the model
+     * does. */
     const bool record_next = at.samples == c->data->train.n;
     const bool done = at.epoch == o->epochs || (o->max_steps && at.steps >= o->max_steps);
     if (record_next || done || !due(&c->pause, &at) || write_checkpoint(c) == MODA_OK) return;
@@ -180,8 +181,7 @@ moda_status moda_train_until_stopped(moda_train_command *c, moda_train_events ev
     events.stop = stop;
     catch_signals();
     st = moda_trainer_run(c->trainer, events);
-    release_signals();
-    if (st == MODA_STOPPED) MODA_TRY(end_stopped(c));
-out:
+    if (st == MODA_STOPPED) st = end_stopped(c);
+    release_signals(); /* not before: a batch system repeats itself */
     return st;
 }

@@ -1,5 +1,5 @@
-/* engine/cmd_train_resume.c - moda train --resume: the options of the run that it goes on with, its newest
- * checkpoint, and its lines. */
+/* engine/cmd_train_resume.c - moda train --resume: the options of the run that it goes on with,
+ * its newest checkpoint, and its lines. */
 #include "base/file.h"
 #include "base/log.h"
 #include "engine/checkpoint.h"
@@ -30,8 +30,9 @@ static int method_of(const json_t *values)
     return method;
 }
 
-/* What the run was given, without what the machine decides and what its method does not take: nor one
- * from the command line (which is not MODA, the default), to be refused for its name alone. */
+/* What the run was given, without what the machine decides and what its method does not take:
+ * nor one from the command line (which is not MODA, the default), to be refused for its name
+ * alone. */
 static json_t *run_options(const moda_train_command *c)
 {
     static const char *const weights[] = {"alpha", "beta", "gamma"};

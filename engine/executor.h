@@ -32,8 +32,8 @@ void moda_weights_destroy(moda_weights *weights);
 MODA_MUST_USE moda_status moda_weights_load(moda_weights *weights, const moda_model *model);
 MODA_MUST_USE moda_status moda_weights_store(moda_weights *weights, moda_model *model);
 
-/* Momentum from and to an array in the order and shapes of a model's values: [parameters.elements], 0 for
- * what is not trained. Only with an executor that trains. */
+/* Momentum from and to an array in the order and shapes of a model's values:
+ * [parameters.elements], 0 for what is not trained. Only with an executor that trains. */
 MODA_MUST_USE moda_status moda_weights_load_momentum(moda_weights *weights, const float *momentum);
 MODA_MUST_USE moda_status moda_weights_store_momentum(moda_weights *weights, float *momentum);
 

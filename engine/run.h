@@ -17,17 +17,18 @@ extern const char *const moda_run_files[];
 /* DIR/checkpoints, fresh memory; NULL when out of it. */
 char *moda_run_checkpoints(const char *directory);
 
-/* Makes the folder, writes config.json (borrowed) and removes the figures of an earlier run in it and
- * the models of its epochs; its model is kept as previous.safetensors until moda_run_save(). A folder without model.safetensors
- * holds a run that is not done. log_steps: steps.jsonl too. Fails: MODA_ERR_IO, MODA_ERR_NOMEM. */
+/* Makes the folder, writes config.json (borrowed) and removes the figures of an earlier run in
+ * it, its checkpoints and the models of its epochs; its model is kept as previous.safetensors
+ * until moda_run_save(). A folder without model.safetensors holds a run that is not done.
+ * log_steps: steps.jsonl too. Fails: MODA_ERR_IO, MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_run_create(const char *directory, const json_t *config,
                                           bool log_steps, moda_run **run);
 /* Goes on with a run whose lines end at these bytes: what stands behind them is cut off. */
 MODA_MUST_USE moda_status moda_run_resume(const char *directory, bool log_steps,
                                           size_t metrics_bytes, size_t steps_bytes, moda_run **run);
 void moda_run_destroy(moda_run *run);
-/* Appends a line; it is on its way to disk when the call returns. A disk that is full costs a warning, and
- * the line is written later. Fails: MODA_ERR_NOMEM. */
+/* Appends a line; it is on its way to disk when the call returns. A disk that is full costs a
+ * warning, and the line is written later. Fails: MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_run_epoch(moda_run *run, const moda_train_record *record);
 MODA_MUST_USE moda_status moda_run_step(moda_run *run, const moda_train_record *record);
 /* All lines onto the disk; how long the files are then. Fails: MODA_ERR_IO. */

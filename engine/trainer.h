@@ -48,9 +48,9 @@ typedef struct moda_train_record {
     size_t batches_without_same, batches_without_different; /* whose pair set was empty */
 } moda_train_record;
 
-/* Any of them may be NULL. step and epoch are called after each; a failure ends the training with it.
- * stop is asked before each step and each batch of the test: true ends the training with MODA_STOPPED,
- * as it was behind its last step. */
+/* Any of them may be NULL. step and epoch are called after each; a failure ends the training
+ * with it. stop is asked before each step and each batch of the test: true ends the training
+ * with MODA_STOPPED, as it was behind its last step. */
 typedef struct moda_train_events {
     void *user;
     moda_status (*step)(void *user, const moda_train_record *record);
@@ -58,8 +58,9 @@ typedef struct moda_train_events {
     bool (*stop)(void *user);
 } moda_train_events;
 
-/* Where a training is between two steps. Order and augmentation of a batch are functions of seed, epoch
- * and step (datasets/batch.h): with values and momentum this is all there is to know. */
+/* Where a training is between two steps. Order and augmentation of a batch are functions of
+ * seed, epoch and step (datasets/batch.h): with values and momentum this is all there is to
+ * know. */
 typedef struct moda_train_position {
     size_t epoch;         /* that are done, with their tests */
     size_t step, samples; /* done in the one after them */

@@ -15,9 +15,11 @@
 void resume_prepare(void)
 {
     if (access("/dev/shm", W_OK) == 0) setenv("TMPDIR", "/dev/shm", 1);
-    test_write("small.net", "[net]\nname = small\n[conv]\nname = a\noutputs = 16\nkernel = 3\n"
-                            "bias = no\n[batchnorm]\nname = n\n[relu]\n[linear]\nname = b\n"
-                            "outputs = 12\n[relu]\n[linear]\nname = c\noutputs = classes\n");
+    test_write("small.net", "[net]\nname = small\n[conv]\nname = a\noutputs = 8\nkernel = 3\n"
+                            "bias = no\n[batchnorm]\nname = an\n[relu]\n"
+                            "[conv]\nname = b\noutputs = 16\nkernel = 3\nbias = no\n"
+                            "[batchnorm]\nname = bn\n[relu]\n[linear]\nname = c\n"
+                            "outputs = 20\n[relu]\n[linear]\nname = d\noutputs = classes\n");
 }
 
 pid_t resume_start(const char *words)

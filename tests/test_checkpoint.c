@@ -1,5 +1,5 @@
-/* tests/test_checkpoint.c - engine/checkpoint.h: a training that stops anywhere and goes on from its file
- * ends in the same bits; what is damaged is seen; the folder keeps what it should. */
+/* tests/test_checkpoint.c - engine/checkpoint.h: a training that stops anywhere and goes on from
+ * its file ends in the same bits; what is damaged is seen; the folder keeps what it should. */
 #include "base/file.h"
 #include "base/isa.h"
 #include "base/log.h"

@@ -1,5 +1,5 @@
-/* tests/test_cmd_resume.c - moda train: checkpoints, --resume, signals, --time-limit, full disks, one
- * writer per folder, as a program. Kills are in test_resume_kills.c. */
+/* tests/test_cmd_resume.c - moda train: checkpoints, --resume, signals, --time-limit, full
+ * disks, one writer per folder, as a program. Kills are in test_resume_kills.c. */
 #include "base/file.h"
 #include "base/isa.h"
 #include "engine/checkpoint.h"
@@ -22,8 +22,8 @@ enum { STOPPED = 75 };
 #define RUN   RESUME_RUN RESUME_USUAL
 #define USUAL RESUME_USUAL
 
-/* RESUME_RUN and words, in `part`, in the background, some steps after this one. One that is done before
- * it can be disturbed is started again. */
+/* RESUME_RUN and words, in `part`, in the background, some steps after this one. One that is
+ * done before it can be disturbed is started again. */
 static pid_t start_one(const char *words, size_t step)
 {
     char line[256];
@@ -289,8 +289,8 @@ Test(cmd_resume, a_run_goes_on_without_checkpoints)
     resume_same("part", "whole");
 }
 
-/* The disk fills up while it runs: lines wait, the last good checkpoint stays, and what could not be
- * saved is no success. */
+/* The disk fills up while it runs: lines wait, the last good checkpoint stays, and what could
+ * not be saved is no success. */
 Test(cmd_resume, a_disk_that_fills_up)
 {
     program_must(RUN "--out whole");

@@ -1,5 +1,6 @@
-/* tests/test_resume_kills.c - moda train --resume after kill -9 at random moments: while it starts, in
- * steps and tests, in the middle of writing; each run that comes to its end is the one never killed. */
+/* tests/test_resume_kills.c - moda train --resume after kill -9 at random moments: while it
+ * starts, in steps and tests, in the middle of writing; each run that comes to its end is the
+ * one never killed. */
 #include "base/progress.h"
 #include "base/rng.h"
 #include "tests/capture.h"
