@@ -305,7 +305,7 @@ Test(checkpoint, the_one_before_a_damaged_one)
     moda_log_set_level(MODA_LOG_ERROR);
     flip_in(test_path("checkpoints/step-000000003.safetensors"));
     cr_assert(eq(sz, newest_whole(), 2));
-    write_all(test_path("checkpoints/step-000000002.safetensors"), NULL, 0);
+    write_all(test_path("checkpoints/step-000000002.safetensors"), (const unsigned char *)"", 0);
     cr_assert(eq(sz, newest_whole(), 1));
     flip_in(test_path("checkpoints/step-000000001.safetensors"));
     cr_assert(eq(int, moda_checkpoint_open_newest(folder(), &c), MODA_ERR_FORMAT));
