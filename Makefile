@@ -90,7 +90,7 @@ CIFAR_STUDIES := study-vgg16 study-resnet18 study-mobilenet
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests test test-numa fuzz faults demo study-lenet5 $(CIFAR_STUDIES) bench-peers docs docs-blocks check-docs format check-format install uninstall deps clean help FORCE
+.PHONY: all tests test test-numa fuzz faults demo study-lenet5 $(CIFAR_STUDIES) bench-peers nightly docs docs-blocks check-docs format check-format install uninstall deps clean help FORCE
 
 all: $(MODA) $B/libmoda.a $B/libmoda.so
 
@@ -177,6 +177,12 @@ $(CIFAR_STUDIES): study-%: $(MODA)
 bench-peers: $(MODA)
 	@bench/peers/compare.py --moda $(abspath $(MODA)) $(PEERS)
 
+# HISTORY=FILE for one that `make clean` leaves alone.
+NIGHTLY := build/nightly
+nightly: $(MODA)
+	@mkdir -p $(NIGHTLY) && $(MODA) nightly --history $(or $(HISTORY),$(NIGHTLY)/nightly.jsonl) \
+	    --page $(NIGHTLY)/nightly.html --json $(NIGHTLY)/nightly.json $(OPTIONS)
+
 docs: $(MODA)
 	@docs/commands.sh $(MODA) >docs/commands.md.new && mv docs/commands.md.new docs/commands.md
 # Measures for some ten minutes.
@@ -234,6 +240,7 @@ help:
 	    '  make study-lenet5   LeNet-5 on Fashion-MNIST, the tables of docs/results.md' \
     '  make study-vgg16, study-resnet18, study-mobilenet CIFAR10=DIR   likewise, on CIFAR-10' \
     '  make bench-peers    a training step beside PyTorch; PEERS="--help" for options' \
+    '  make nightly        figures beside those of nights before, in build/nightly/; HISTORY=FILE, OPTIONS="--long"' \
     '  make install        to PREFIX ($(PREFIX)), below DESTDIR; make uninstall takes it back' \
 	    '  make format         clang-format; make check-format only looks' \
 	    '  make docs           docs/commands.md from --help; make check-docs only looks' \

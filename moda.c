@@ -17,7 +17,8 @@ static const moda_command *const commands[] = {
     &moda_command_add_class, &moda_command_inspect,
     &moda_command_ablate,    &moda_command_topo,
     &moda_command_bench,     &moda_command_scale,
-    &moda_command_report,    NULL /* closes the table */
+    &moda_command_nightly,   &moda_command_report,
+    NULL /* closes the table */
 };
 
 static void print_help(void)

@@ -141,3 +141,25 @@ out:
     if (caught) raise(caught);
     return st;
 }
+
+moda_status moda_turn_program(const char *program, const char *const *own, json_t **figures)
+{
+    moda_status st = MODA_OK;
+    turn t = {.folder = ""};
+    words w = {.word = {"moda"}, .n = 1};
+    int how = 0;
+    moda_child_begin();
+    MODA_TRY(make_folder(&t));
+    for (; *own && w.n + 4 < MOST_WORDS; own++) w.word[w.n++] = *own;
+    MODA_CHECK(!*own, MODA_ERR_INTERNAL, "a process with too many arguments");
+    w.word[w.n++] = "--quiet";
+    add(&w, "--json", t.figures);
+    MODA_TRY(moda_child_run(program, (char *const *)w.word, t.said, &how));
+    MODA_TRY(judge(&t, how));
+    MODA_TRY(moda_json_read(t.figures, figures));
+out:
+    remove_folder(&t);
+    const int caught = moda_child_end();
+    if (caught) raise(caught);
+    return st;
+}

@@ -26,6 +26,10 @@ typedef struct moda_turn_call {
  * signal), MODA_ERR_IO (no process, no temporary file, no figures). */
 MODA_MUST_USE moda_status moda_turn(const moda_turn_call *call, json_t **figures);
 
+/* The same of any command: `moda WORDS --quiet --json ...`, words closed by NULL. */
+MODA_MUST_USE moda_status moda_turn_program(const char *program, const char *const *words,
+                                            json_t **figures);
+
 enum { MODA_TURN_LEAST = 2 }; /* steps of a turn */
 /* Steps for a turn that is to take about so long, after those that were timed already; first a
  * few. */
