@@ -161,7 +161,7 @@ static moda_status measure_step(const moda_nightly_subject *s, uint64_t seed,
     moda_model_init(model, seed);
     MODA_TRY(moda_model_describe_data(model, data));
     MODA_TRY(moda_trainer_create(model, data, &options, &trainer));
-    st = moda_trainer_run(trainer, (moda_train_events){&steps, on_step, NULL});
+    st = moda_trainer_run(trainer, (moda_train_events){.user = &steps, .step = on_step});
     if (steps.done) st = MODA_OK;
     if (st == MODA_OK) slices->planned = moda_trainer_bytes(trainer), slices->peak = peak_bytes();
 out:
