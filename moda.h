@@ -94,6 +94,7 @@
 #include "decompose/segments.h"
 #include "decompose/similarity.h"
 #include "decompose/slice.h"
+#include "decompose/strip.h"
 #include "decompose/subtasks.h"
 #include "decompose/suffix.h"
 #include "decompose/sweep.h"

@@ -123,9 +123,12 @@ static moda_status compose(settings *s)
     }
     MODA_TRY(moda_slice(model, kept, masks->tau, &module));
     MODA_TRY(moda_model_save(module, s->out));
-    figures f = {moda_module_parameters(model->net, kept), moda_network_parameters(model->net),
-                 moda_module_neurons(model->net, kept),    moda_network_neurons(model->net),
-                 moda_module_flops(model->net, kept),      moda_network_flops(model->net)};
+    figures f = {moda_module_parameters(model->net, kept),
+                 moda_network_parameters(model->net),
+                 moda_module_neurons(kept),
+                 moda_network_neurons(model->net),
+                 moda_module_flops(model->net, kept),
+                 moda_network_flops(model->net)};
     if (s->common.json) MODA_TRY(write_json(s, module, &f));
     print_figures(s, module, &f);
 out:

@@ -32,7 +32,7 @@ enum { OPTION_COUNT = 10 };
 static void options_table(settings *s, moda_option *data, moda_option *common,
                           moda_option table[OPTION_COUNT])
 {
-    *s = (settings){.tau = NAN, .min_active = MODA_MIN_ACTIVE, .batch_size = 128};
+    *s = (settings){.tau = NAN, .min_active = NAN, .batch_size = 128};
     moda_data_options_table(&s->data, data);
     moda_common_options_table(&s->common, common);
     const moda_option options[OPTION_COUNT] = {
@@ -168,6 +168,18 @@ out:
     return st;
 }
 
+/* Masks of [mask] layers are what they are: there is nothing to choose. */
+static moda_status check_method(const settings *s, const moda_model *model)
+{
+    moda_status st = MODA_OK;
+    const char *none = s->activity ? "--activity" : !isnan(s->min_active) ? "--min-active" : NULL;
+    MODA_CHECK(model->net->mask_count == 0 || !none, MODA_ERR_ARG,
+               "%s: %s has masks of its own (MwT), for which it says nothing: leave it out", none,
+               s->model);
+out:
+    return st;
+}
+
 static void print_figures(const settings *s, const moda_decomposition *d)
 {
     char a[MODA_ACTIVITY_TEXT], b[32];
@@ -183,8 +195,9 @@ static void print_figures(const settings *s, const moda_decomposition *d)
                    moda_human_count(d->model_parameters, b));
     moda_table_print(table);
     moda_activity_rule_print(d->rule, a);
-    printf("tau %g, activity %s: mean size %.4f, mean overlap %.4f, mean FLOPs %.4f\n", d->tau, a,
-           d->mean_size, d->mean_overlap, d->mean_flops);
+    printf("tau %g, %s%s: mean size %.4f, mean overlap %.4f, mean FLOPs %.4f\n", d->tau,
+           d->mwt ? "MwT" : "activity ", d->mwt ? "" : a, d->mean_size, d->mean_overlap,
+           d->mean_flops);
     printf("%zu modules in %s\n", d->classes, s->out);
     moda_table_destroy(table);
 }
@@ -201,8 +214,10 @@ static moda_status decompose(const settings *s)
     json_t *report = NULL;
     MODA_TRY(moda_check_folder(s->out));
     MODA_TRY(open_inputs(s, &data, &model));
+    MODA_TRY(check_method(s, model));
     MODA_TRY(get_rates(s, data, model, &rates));
-    MODA_TRY(moda_masks_from_rates(model->net, rates, s->tau, s->min_active, &masks));
+    MODA_TRY(moda_masks_from_rates(model->net, rates, s->tau,
+                                   isnan(s->min_active) ? MODA_MIN_ACTIVE : s->min_active, &masks));
     MODA_TRY(moda_decomposition_measure(model, masks, &d));
     MODA_TRY(diagnose(s, data, model, rates, masks, d, &diagnosis));
     d->diagnosis = diagnosis;

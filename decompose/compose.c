@@ -1,5 +1,6 @@
 #include "decompose/compose.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "decompose/checksum.h"
 #include "decompose/slice.h"
 #include <stdlib.h>
@@ -19,10 +20,73 @@ moda_status moda_kept_of_classes(const moda_net *net, const moda_masks *masks,
         MODA_ALLOC(keep[l], shape->units[l]);
         moda_masks_union(masks, l, classes, count, keep[l]);
     }
-    MODA_TRY(moda_kept_create(net, (const uint8_t *const *)keep, classes, count, kept));
+    MODA_TRY(moda_kept_of_unions(net, masks, (const uint8_t *const *)keep, classes, count, kept));
 out:
     for (size_t l = 0; keep && l < shape->layers; l++) free(keep[l]);
     free(keep);
+    return st;
+}
+
+moda_status moda_kept_of_unions(const moda_net *net, const moda_masks *masks,
+                                const uint8_t *const *keep, const size_t *classes, size_t count,
+                                moda_kept **kept)
+{
+    moda_status st = MODA_OK;
+    size_t *all = NULL;
+    MODA_ALLOC(all, net->classes * sizeof *all);
+    for (size_t k = 0; k < net->classes; k++) all[k] = k;
+    if (masks->shape.mwt && count > 0) classes = all, count = net->classes;
+    MODA_TRY(moda_kept_create_at(net, moda_class_tables_sites(&masks->shape), keep, classes, count,
+                                 kept));
+out:
+    free(all);
+    return st;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The outputs do not say which classes the module is of. */
+static moda_status name_mwt(const moda_model *model, const size_t *classes, size_t count,
+                            moda_model *module)
+{
+    moda_status st = MODA_OK;
+    json_t *about = json_loads(module->module, 0, NULL), *list = json_array();
+    uint32_t *ids = NULL;
+    char *text = NULL;
+    int bad = !about || !list;
+    MODA_ALLOC(ids, count * sizeof *ids);
+    for (size_t i = 0; i < count; i++) ids[i] = model->class_ids[classes[i]];
+    qsort(ids, count, sizeof *ids, by_number);
+    for (size_t i = 0; i < count; i++)
+        bad |= json_array_append_new(list, json_integer((json_int_t)ids[i]));
+    bad |= json_object_set(about, "classes", list);
+    bad |= json_object_set_new(about, "method", json_string("mwt"));
+    MODA_CHECK(!bad && (text = moda_json_line(about)) != NULL, MODA_ERR_NOMEM,
+               "out of memory: the description of a module");
+    free(module->module);
+    module->module = text;
+out:
+    json_decref(about);
+    json_decref(list);
+    free(ids);
+    return st;
+}
+
+moda_status moda_compose_kept(const moda_model *model, const moda_masks *masks,
+                              const moda_kept *kept, const size_t *classes, size_t count,
+                              moda_model **result)
+{
+    moda_status st = MODA_OK;
+    moda_model *module = NULL;
+    MODA_TRY(moda_slice(model, kept, masks->tau, &module));
+    if (masks->shape.mwt) MODA_TRY(name_mwt(model, classes, count, module));
+    *result = module, module = NULL;
+out:
+    moda_model_destroy(module);
     return st;
 }
 
@@ -32,7 +96,7 @@ moda_status moda_compose(const moda_model *model, const moda_masks *masks, const
     moda_status st = MODA_OK;
     moda_kept *kept = NULL;
     MODA_TRY(moda_kept_of_classes(model->net, masks, classes, count, &kept));
-    MODA_TRY(moda_slice(model, kept, masks->tau, module));
+    MODA_TRY(moda_compose_kept(model, masks, kept, classes, count, module));
 out:
     moda_kept_destroy(kept);
     return st;

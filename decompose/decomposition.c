@@ -2,16 +2,17 @@
 #include "decompose/compose.h"
 #include "decompose/diagnosis.h"
 #include "decompose/metrics.h"
+#include "decompose/strip.h"
 #include <stdlib.h>
 
-static void measure_modules(const moda_model *model, moda_kept *const *kept, moda_decomposition *d)
+static void measure_modules(const moda_model *model, const moda_net *net, moda_kept *const *kept,
+                            moda_decomposition *d)
 {
-    const moda_net *net = model->net;
     for (size_t k = 0; k < d->classes; k++) {
         moda_module_figures *m = &d->modules[k];
         m->class_number = model->class_ids[k];
         m->name = model->class_names[k];
-        m->neurons = moda_module_neurons(net, kept[k]);
+        m->neurons = moda_module_neurons(kept[k]);
         m->parameters = moda_module_parameters(net, kept[k]);
         m->flops = moda_module_flops(net, kept[k]);
         d->mean_size += (double)m->parameters / (double)d->model_parameters / (double)d->classes;
@@ -38,14 +39,17 @@ moda_status moda_decomposition_measure(const moda_model *model, const moda_masks
                                        moda_decomposition **result)
 {
     moda_status st = MODA_OK;
-    const moda_net *net = model->net;
+    moda_model *plain = NULL;
     moda_decomposition *d = NULL;
     moda_kept **kept = NULL;
+    MODA_TRY(moda_model_strip(model, &plain));
+    const moda_net *net = plain ? plain->net : model->net;
     MODA_ALLOC(d, sizeof *d);
-    *d = (moda_decomposition){.tau = masks->tau,
+    *d = (moda_decomposition){.mwt = masks->shape.mwt,
+                              .tau = masks->tau,
                               .min_active = masks->min_active,
                               .rule = masks->rule,
-                              .model_neurons = moda_network_neurons(net),
+                              .model_neurons = moda_class_tables_units(&masks->shape),
                               .model_parameters = moda_network_parameters(net),
                               .model_flops = moda_network_flops(net),
                               .classes = net->classes};
@@ -57,12 +61,13 @@ moda_status moda_decomposition_measure(const moda_model *model, const moda_masks
         if (st != MODA_OK) st = moda_fail_context(st, "class %u", model->class_ids[k]);
         MODA_TRY(st);
     }
-    measure_modules(model, kept, d);
+    measure_modules(model, net, kept, d);
     measure_pairs(net, kept, d);
     *result = d, d = NULL;
 out:
-    for (size_t k = 0; kept && k < net->classes; k++) moda_kept_destroy(kept[k]);
+    for (size_t k = 0; kept && k < model->net->classes; k++) moda_kept_destroy(kept[k]);
     free(kept);
+    moda_model_destroy(plain);
     moda_decomposition_destroy(d);
     return st;
 }
@@ -96,10 +101,13 @@ moda_status moda_decomposition_json(const moda_decomposition *d, json_t **result
     moda_status st = MODA_OK;
     json_t *report = json_object(), *modules = json_array(), *overlap = json_array();
     char rule[MODA_ACTIVITY_TEXT];
-    int bad = json_object_set_new(report, "tau", moda_json_number(d->tau));
-    bad |= json_object_set_new(report, "min_active", moda_json_number(d->min_active));
+    int bad = d->mwt ? json_object_set_new(report, "method", json_string("mwt")) : 0;
+    bad |= json_object_set_new(report, "tau", moda_json_number(d->tau));
     moda_activity_rule_print(d->rule, rule);
-    bad |= json_object_set_new(report, "activity", json_string(rule));
+    if (!d->mwt) {
+        bad |= json_object_set_new(report, "min_active", moda_json_number(d->min_active));
+        bad |= json_object_set_new(report, "activity", json_string(rule));
+    }
     bad |= json_object_set_new(report, "model_parameters",
                                json_integer((json_int_t)d->model_parameters));
     bad |= json_object_set_new(report, "model_multiply_adds",

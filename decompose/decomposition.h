@@ -19,14 +19,16 @@
 typedef struct moda_module_figures {
     size_t class_number;
     const char *name; /* borrowed from the model, may be NULL */
-    size_t neurons;   /* kept, of all tracked layers */
+    size_t neurons;   /* kept, of all layers that masks decide about */
     size_t parameters;
     uint64_t flops; /* multiply-adds per sample */
 } moda_module_figures;
 
 typedef struct moda_decomposition {
+    bool mwt; /* of [mask] layers: no min_active, no rule */
     double tau, min_active;
     moda_activity_rule rule; /* when a neuron counted as active */
+    /* Of what modules are cut from: of MwT without the layers that make masks. */
     size_t model_neurons, model_parameters;
     uint64_t model_flops;
     size_t classes;
@@ -38,7 +40,8 @@ typedef struct moda_decomposition {
     const struct moda_diagnosis *diagnosis;
 } moda_decomposition;
 
-/* Measures every class's module, without slicing. Cost: classes^2/2 intersections of bit sets. The
+/* Measures every class's module, without slicing; of MwT without the head that networks composed of
+ * them get. model is as it was trained. Cost: classes^2/2 intersections of bit sets. The
  * model must outlive the result. Fails: MODA_ERR_UNSUPPORTED (see moda_kept_create()),
  * MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_decomposition_measure(const moda_model *model,
@@ -48,7 +51,8 @@ void moda_decomposition_destroy(moda_decomposition *decomposition);
 
 /* The report: tau, min_active, activity, model_parameters, model_multiply_adds, model_neurons, modules[{class, name, neurons,
  * parameters, size, flops, multiply_adds}], mean_size, mean_flops, mean_overlap, overlap[i][j];
- * size and flops are shares of the model. New reference. */
+ * size and flops are shares of the model. Of MwT, method "mwt" in place of min_active and activity. New
+ * reference. */
 MODA_MUST_USE moda_status moda_decomposition_json(const moda_decomposition *decomposition,
                                                   json_t **json);
 

@@ -5,6 +5,7 @@
 #include "base/progress.h"
 #include "decompose/compose.h"
 #include "decompose/decomposition.h"
+#include "decompose/strip.h"
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -112,13 +113,16 @@ static moda_status write_modules(const char *directory, const moda_model *model,
                                  const moda_masks *masks)
 {
     moda_status st = MODA_OK;
+    moda_model *plain = NULL;
     moda_progress progress;
     moda_progress_begin(&progress, "modules", "classes", model->net->classes);
+    MODA_TRY(moda_model_strip(model, &plain));
     for (size_t k = 0; k < model->net->classes; k++) {
-        MODA_TRY(write_module(directory, model, masks, k));
+        MODA_TRY(write_module(directory, plain ? plain : model, masks, k));
         moda_progress_update(&progress, k + 1, NULL);
     }
 out:
+    moda_model_destroy(plain);
     moda_progress_end(&progress);
     return st;
 }

@@ -8,7 +8,7 @@ typedef struct layer_rule {
     uint8_t *had;        /* it can be read, and is not just zeros */
     bool masked;         /* all that is wanted is so because of masks or the list of classes */
     bool logits;         /* its channels are outputs of the network */
-    const uint8_t *mask; /* tracked ReLU; NULL: none, or everything is kept */
+    const uint8_t *mask; /* of a site; NULL: none, or everything is kept */
 } layer_rule;
 
 typedef struct rules {
@@ -55,23 +55,24 @@ static size_t first_of(const uint8_t *set, size_t count)
 static moda_status check_mask(const rules *r, size_t i)
 {
     moda_status st = MODA_OK;
-    const moda_layer *relu = &r->net->layers[i];
-    const char *before = r->net->layers[relu->input[0]].name;
+    const moda_layer *site = &r->net->layers[i];
+    const char *kind = site->kind == MODA_LAYER_RELU ? "ReLU" : "layer";
+    const char *before = r->net->layers[site->input[0]].name;
     size_t c = 0;
     MODA_CHECK(!r->layers[i].logits, MODA_ERR_UNSUPPORTED,
-               "%s: the channels of ReLU '%s' are the network's outputs, so its mask and the list "
+               "%s: the channels of %s '%s' are the network's outputs, so its mask and the list "
                "of classes would both decide about '%s': end the network with a linear layer",
-               r->net->name, relu->name, before);
-    while (c < relu->shape.c && !r->layers[i].mask[c]) c++;
-    MODA_CHECK(c < relu->shape.c, MODA_ERR_UNSUPPORTED,
-               "%s: the masks leave nothing of ReLU '%s' behind '%s' (%zu channels): lower the "
+               r->net->name, kind, site->name, before);
+    while (c < site->shape.c && !r->layers[i].mask[c]) c++;
+    MODA_CHECK(c < site->shape.c, MODA_ERR_UNSUPPORTED,
+               "%s: the masks leave nothing of %s '%s' behind '%s' (%zu channels): lower the "
                "threshold or leave the floor on",
-               r->net->name, relu->name, before, relu->shape.c);
+               r->net->name, kind, site->name, before, site->shape.c);
 out:
     return st;
 }
 
-/* A tracked ReLU has no use for channels outside its mask, its readers perhaps not for all of it. */
+/* A site has no use for channels outside its mask, its readers perhaps not for all of it. */
 static void apply_mask(const rules *r, size_t i)
 {
     const size_t count = channels_of(r, i);
@@ -99,7 +100,7 @@ static void want_input(const rules *r, size_t i, size_t k)
         const uint32_t to = layer->channels ? layer->channels[c] : (uint32_t)c;
         if (to != MODA_SELECT_ZERO) in->wanted[to] = 1;
     }
-    /* A ReLU wants nothing but what its mask names, whoever reads it. */
+    /* A site wants nothing but what its mask names, whoever reads it. */
     in->masked = in->masked && (l->masked || l->mask);
     in->logits = in->logits || l->logits;
 }
@@ -130,7 +131,7 @@ static void find_had(const rules *r, size_t i)
     const layer_rule *l = &r->layers[i];
     const bool weighs = layer->kind == MODA_LAYER_BATCHNORM || moda_kept_depthwise(r->net, i);
     if (layer->kind == MODA_LAYER_INPUT || layer->kind == MODA_LAYER_SELECT ||
-        is_dense(r->net, i) || (weighs && l->masked)) {
+        is_dense(r->net, i) || (weighs && (l->masked || l->mask))) {
         memset(l->had, 1, layer->shape.c);
         return;
     }
@@ -183,8 +184,8 @@ out:
     return st;
 }
 
-static moda_status start(const moda_net *net, const uint8_t *const *keep, const size_t *classes,
-                         size_t class_count, rules *r)
+static moda_status start(const moda_net *net, moda_sites sites, const uint8_t *const *keep,
+                         const size_t *classes, size_t class_count, rules *r)
 {
     moda_status st = MODA_OK;
     size_t sum = 0;
@@ -198,8 +199,7 @@ static moda_status start(const moda_net *net, const uint8_t *const *keep, const 
         r->layers[i] = (layer_rule){.wanted = next, .had = next + count, .masked = true};
         next += 2 * count;
     }
-    for (size_t l = 0; keep && l < net->tracked_count; l++)
-        r->layers[net->tracked[l]].mask = keep[l];
+    for (size_t l = 0; keep && l < sites.count; l++) r->layers[sites.layers[l]].mask = keep[l];
     layer_rule *last = &r->layers[net->layer_count - 1];
     last->logits = true;
     if (!keep) memset(last->wanted, 1, net->classes);
@@ -208,8 +208,8 @@ out:
     return st;
 }
 
-static moda_status create(const moda_net *net, const uint8_t *const *keep, const size_t *classes,
-                          size_t class_count, moda_kept **result)
+static moda_status create(const moda_net *net, moda_sites sites, const uint8_t *const *keep,
+                          const size_t *classes, size_t class_count, moda_kept **result)
 {
     moda_status st = MODA_OK;
     rules r = {0};
@@ -218,8 +218,11 @@ static moda_status create(const moda_net *net, const uint8_t *const *keep, const
     MODA_ALLOC(kept->out, net->layer_count * sizeof *kept->out);
     kept->layer_count = net->layer_count;
     MODA_ALLOC(kept->in, net->layer_count * sizeof *kept->in);
+    MODA_ALLOC(kept->sites, sites.count * sizeof *kept->sites);
+    kept->site_count = sites.count;
+    if (sites.count) memcpy(kept->sites, sites.layers, sites.count * sizeof *kept->sites);
     MODA_TRY(check_kinds(net));
-    MODA_TRY(start(net, keep, classes, class_count, &r));
+    MODA_TRY(start(net, sites, keep, classes, class_count, &r));
     MODA_TRY(find_wanted(&r));
     MODA_TRY(fill(&r, kept));
     *result = kept, kept = NULL;
@@ -230,8 +233,8 @@ out:
     return st;
 }
 
-moda_status moda_kept_create(const moda_net *net, const uint8_t *const *keep, const size_t *classes,
-                             size_t class_count, moda_kept **kept)
+moda_status moda_kept_create_at(const moda_net *net, moda_sites sites, const uint8_t *const *keep,
+                                const size_t *classes, size_t class_count, moda_kept **kept)
 {
     moda_status st = MODA_OK;
     MODA_CHECK(class_count > 0, MODA_ERR_ARG, "a module needs at least one class");
@@ -239,9 +242,20 @@ moda_status moda_kept_create(const moda_net *net, const uint8_t *const *keep, co
         MODA_CHECK(classes[i] < net->classes, MODA_ERR_ARG,
                    "class %zu: %s has %zu outputs, numbered from 0", classes[i], net->name,
                    net->classes);
-    MODA_TRY(create(net, keep, classes, class_count, kept));
+    MODA_TRY(create(net, sites, keep, classes, class_count, kept));
 out:
     return st;
+}
+
+static moda_sites tracked(const moda_net *net)
+{
+    return (moda_sites){net->tracked_count, net->tracked};
+}
+
+moda_status moda_kept_create(const moda_net *net, const uint8_t *const *keep, const size_t *classes,
+                             size_t class_count, moda_kept **kept)
+{
+    return moda_kept_create_at(net, tracked(net), keep, classes, class_count, kept);
 }
 
 moda_status moda_kept_create_outputs(const moda_net *net, const size_t *classes, size_t class_count,
@@ -258,7 +272,7 @@ out:
 
 moda_status moda_kept_create_all(const moda_net *net, moda_kept **kept)
 {
-    return create(net, NULL, NULL, 0, kept);
+    return create(net, tracked(net), NULL, NULL, 0, kept);
 }
 
 void moda_kept_destroy(moda_kept *kept)
@@ -267,6 +281,7 @@ void moda_kept_destroy(moda_kept *kept)
     for (size_t i = 0; kept->out && i < kept->layer_count; i++) moda_channels_free(&kept->out[i]);
     free(kept->out);
     free(kept->in);
+    free(kept->sites);
     free(kept);
 }
 

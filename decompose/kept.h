@@ -2,16 +2,17 @@
  *
  * Metrics and slicing both start from here, so that a module can be measured without being built.
  *
- * Rules (docs/decomposition.md). Each layer has the channels that its readers want and those that
- * can be had; it keeps what is in both.
- *   wanted     by a convolution or linear layer: all; by a ReLU: its mask, as far as its own readers
- *              want that; by any other layer: what that layer's readers want; at the end: the classes
- *   to be had  from a convolution or linear layer, a [select] and the input: all; from a ReLU: its
- *              mask of what it reads; from an addition: what either side has; from any other layer:
- *              what it reads
+ * Masks decide about the channels of some layers, the sites: of the tracked ReLUs, or of what the
+ * masks of MwT multiply (class_tables.h). Rules (docs/decomposition.md). Each layer has the channels
+ * that its readers want and those that can be had; it keeps what is in both.
+ *   wanted     from a site: its mask, as far as its readers want that. By a convolution or linear
+ *              layer: all; by any other layer: what is wanted from it; at the end: the classes
+ *   to be had  from a convolution or linear layer, a [select] and the input: all; from an addition:
+ *              what either side has; from any other layer: what it reads; from a site: no more than
+ *              its mask
  * A depthwise convolution or batch norm of which only masks want something gives all that they want:
  * channels that it cannot read enter as zeros. Where nothing would be left, the first channel of a
- * ReLU's mask, or the first wanted one, stays.
+ * site's mask, or the first wanted one, stays.
  *
  * So a layer that works channel by channel may keep other channels than the layer it reads:
  * slicing puts a [select] between the two. */
@@ -24,8 +25,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Layers whose channels masks decide about. */
+typedef struct moda_sites {
+    size_t count;
+    const size_t *layers; /* [count], each once */
+} moda_sites;
+
 typedef struct moda_kept {
     size_t layer_count;
+    size_t *sites; /* [site_count] layers */
+    size_t site_count;
     moda_channels *out; /* [layer_count] of the layer's output */
     /* [layer_count] along the second dimension of the weight, in channels of the layer's input:
      * LINEAR and CONV, but NULL for a depthwise one, whose weight has one column, and for all other
@@ -33,11 +42,16 @@ typedef struct moda_kept {
     const moda_channels **in;
 } moda_kept;
 
-/* keep [tracked_count] points to one mask each, [units of the tracked layer], non-zero = kept;
+/* keep [sites.count] points to one mask each, [channels of the site], non-zero = kept;
  * classes [class_count] are outputs of the network, in any order. Fails: MODA_ERR_ARG (a class out
  * of range or none), MODA_ERR_UNSUPPORTED (the layer and why it cannot be sliced: a [concat] or
- * [softmax], a convolution in groups that is not depthwise, a ReLU whose channels are the network's
- * outputs, a mask that keeps nothing), MODA_ERR_NOMEM (about 6.2 bytes per channel of every layer). */
+ * [softmax], a convolution in groups that is not depthwise, a site whose channels are the network's
+ * outputs, a mask that keeps nothing), MODA_ERR_NOMEM (about 6.2 bytes per channel of every layer).
+ */
+MODA_MUST_USE moda_status moda_kept_create_at(const moda_net *net, moda_sites sites,
+                                              const uint8_t *const *keep, const size_t *classes,
+                                              size_t class_count, moda_kept **kept);
+/* The sites are the tracked ReLUs. */
 MODA_MUST_USE moda_status moda_kept_create(const moda_net *net, const uint8_t *const *keep,
                                            const size_t *classes, size_t class_count,
                                            moda_kept **kept);

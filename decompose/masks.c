@@ -57,7 +57,7 @@ static void take_top(size_t units, const float *rate, size_t k, ranked *order, u
 }
 
 /* A tau so small that f32 has no such number still asks for more than nothing. */
-static float threshold_of(double tau)
+static float in_f32(double tau)
 {
     return (float)tau > 0 ? (float)tau : FLT_TRUE_MIN;
 }
@@ -73,7 +73,7 @@ bool moda_masks_floored(const moda_masks *masks, const moda_rates *rates, size_t
     const size_t units = rates->shape.units[l];
     const float *rate = rates->values + rates->shape.offset[l] + c * units;
     size_t n = 0;
-    for (size_t k = 0; k < units; k++) n += rate[k] >= threshold_of(masks->tau);
+    for (size_t k = 0; k < units; k++) n += rate[k] >= in_f32(masks->tau);
     return masks->min_active > 0 && n < least_active(masks->min_active, units);
 }
 
@@ -92,33 +92,77 @@ static void raise_to_floor(size_t classes, size_t units, const float *rate, doub
             take_top(units, rate + c * units, top, order, mask + c * units);
 }
 
+static moda_status apply_floor(const moda_rates *rates, moda_masks *masks)
+{
+    moda_status st = MODA_OK;
+    const moda_class_tables *shape = &masks->shape;
+    ranked *order = NULL;
+    size_t widest = 0;
+    for (size_t l = 0; l < shape->layers; l++)
+        if (shape->units[l] > widest) widest = shape->units[l];
+    MODA_ALLOC(order, widest * sizeof *order);
+    for (size_t l = 0; l < shape->layers && masks->min_active > 0; l++)
+        raise_to_floor(shape->classes, shape->units[l], rates->values + shape->offset[l],
+                       masks->min_active, order, masks->values + shape->offset[l]);
+out:
+    free(order);
+    return st;
+}
+
+/* mask and rate [units] of one class and layer; true if something is kept in the end. */
+static bool lower_threshold(double tau, size_t units, const float *rate, uint8_t *mask)
+{
+    bool last = false;
+    while (count_active(units, mask) == 0 && !last) {
+        tau -= 0.05;
+        last = tau <= 0;
+        const float threshold = last ? FLT_TRUE_MIN : in_f32(tau);
+        for (size_t k = 0; k < units; k++) mask[k] = rate[k] >= threshold;
+    }
+    return count_active(units, mask) > 0;
+}
+
+static moda_status lower_thresholds(const moda_net *net, const moda_rates *rates, moda_masks *masks)
+{
+    moda_status st = MODA_OK;
+    const moda_class_tables *shape = &masks->shape;
+    for (size_t l = 0; l < shape->layers; l++)
+        for (size_t c = 0; c < shape->classes; c++) {
+            const size_t at = shape->offset[l] + c * shape->units[l];
+            MODA_CHECK(
+                lower_threshold(masks->tau, shape->units[l], rates->values + at,
+                                masks->values + at),
+                MODA_ERR_UNSUPPORTED,
+                "%s: [mask] '%s' is 0 in every channel for all samples of output %zu, so its "
+                "module has nothing of that layer: train the model again",
+                net->name, net->layers[net->masks[l]].name, c);
+        }
+out:
+    return st;
+}
+
 moda_status moda_masks_from_rates(const moda_net *net, const moda_rates *rates, double tau,
                                   double min_active, moda_masks **result)
 {
     moda_status st = MODA_OK;
     moda_masks *masks = NULL;
-    ranked *order = NULL;
-    size_t widest = 0;
-    const float threshold = threshold_of(tau);
+    const float threshold = in_f32(tau);
     MODA_CHECK(tau > 0 && tau <= 1, MODA_ERR_ARG,
                "tau is %g: a share of samples above 0, at most 1", tau);
     MODA_CHECK(min_active >= 0 && min_active <= 1, MODA_ERR_ARG,
                "the least active share is %g: in [0, 1], 0 turns the floor off", min_active);
     MODA_TRY(moda_masks_create(net, &masks));
-    masks->tau = tau, masks->min_active = min_active, masks->weights = rates->weights;
+    masks->tau = tau, masks->weights = rates->weights;
+    masks->min_active = masks->shape.mwt ? NAN : min_active;
     masks->rule = rates->rule;
     for (size_t i = 0; i < masks->shape.elements; i++)
         masks->values[i] = rates->values[i] >= threshold;
-    for (size_t l = 0; l < masks->shape.layers; l++)
-        if (masks->shape.units[l] > widest) widest = masks->shape.units[l];
-    MODA_ALLOC(order, widest * sizeof *order);
-    for (size_t l = 0; l < masks->shape.layers && min_active > 0; l++)
-        raise_to_floor(masks->shape.classes, masks->shape.units[l],
-                       rates->values + masks->shape.offset[l], min_active, order,
-                       masks->values + masks->shape.offset[l]);
+    if (masks->shape.mwt)
+        MODA_TRY(lower_thresholds(net, rates, masks));
+    else
+        MODA_TRY(apply_floor(rates, masks));
     *result = masks, masks = NULL;
 out:
-    free(order);
     moda_masks_destroy(masks);
     return st;
 }
@@ -146,6 +190,7 @@ moda_status moda_masks_save(const moda_masks *masks, const char *path)
                                 {"moda.min_active", least},
                                 {"moda.activity", rule},
                                 {"moda.weights", weights}};
+    if (masks->shape.mwt) metadata[1] = (moda_metadata){"moda.method", "mwt"};
     MODA_TRY(moda_class_tables_write(path, "mask", &masks->shape, MODA_DTYPE_U8, masks->values,
                                      metadata, 4));
 out:

@@ -74,9 +74,9 @@ size_t moda_network_neurons(const moda_net *net)
     return sum;
 }
 
-size_t moda_module_neurons(const moda_net *net, const moda_kept *kept)
+size_t moda_module_neurons(const moda_kept *kept)
 {
     size_t sum = 0;
-    for (size_t l = 0; l < net->tracked_count; l++) sum += kept->out[net->tracked[l]].count;
+    for (size_t l = 0; l < kept->site_count; l++) sum += kept->out[kept->sites[l]].count;
     return sum;
 }

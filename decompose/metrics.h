@@ -21,8 +21,10 @@ uint64_t moda_module_flops(const moda_net *net, const moda_kept *kept);
 /* Of the whole network. */
 size_t moda_network_parameters(const moda_net *net);
 uint64_t moda_network_flops(const moda_net *net);
-/* Channels and features of all tracked layers, and those that a module keeps of them. */
+/* Channels and features of all tracked layers. */
 size_t moda_network_neurons(const moda_net *net);
-size_t moda_module_neurons(const moda_net *net, const moda_kept *kept);
+
+/* Channels and features that a module keeps of the layers that masks decide about. */
+size_t moda_module_neurons(const moda_kept *kept);
 
 #endif

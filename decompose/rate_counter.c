@@ -46,3 +46,10 @@ void moda_rate_counter_tap(void *counter, size_t l, moda_map_shape s, const floa
     moda_activity_flags_by(c->rule, s, x, c->means, c->active);
     moda_activity_count(s.n, s.c, c->active, c->row, c->counts[l]);
 }
+
+void moda_rate_counter_mask(moda_rate_counter *c, size_t l, size_t n, const float *m)
+{
+    const size_t units = c->shape.units[l];
+    for (size_t i = 0; i < n * units; i++) c->active[i] = m[i] > 0;
+    moda_activity_count(n, units, c->active, c->row, c->counts[l]);
+}

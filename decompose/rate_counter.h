@@ -27,7 +27,10 @@ MODA_MUST_USE moda_status moda_rate_counter_create(const moda_net *net, size_t b
                                                    moda_rate_counter **counter);
 void moda_rate_counter_destroy(moda_rate_counter *counter);
 
-/* A moda_tap whose user is the counter. */
+/* The masks of [mask] layer l for a batch: m [n,units] f32, active where above 0. */
+void moda_rate_counter_mask(moda_rate_counter *counter, size_t l, size_t n, const float *m);
+
+/* For tracked layers, a moda_tap whose user is the counter. */
 void moda_rate_counter_tap(void *counter, size_t l, moda_map_shape s, const float *x);
 
 #endif

@@ -1,4 +1,5 @@
 /* decompose/rates.h - activation rates: for which share of a class's samples is a neuron active.
+ * (class_tables.h says which layers; of a [mask] layer a channel is active where its mask is above 0.)
  *     rate[c][l][k] = f32(samples of class c with neuron k of tracked layer l active)
  *                     / f32(samples of class c)
  * divided in f32, as the mean of zeros and ones is in PyTorch. Active: by a rule of
@@ -38,7 +39,7 @@ void moda_rates_destroy(moda_rates *rates);
 MODA_MUST_USE moda_status moda_rates_measure(const moda_model *model, const moda_images *images,
                                              size_t batch_size, const char *source,
                                              moda_rates **rates);
-/* The same by another rule than the published one. */
+/* The same by another rule than the published one; masks of [mask] layers know no other. */
 MODA_MUST_USE moda_status moda_rates_measure_by(const moda_model *model, const moda_images *images,
                                                 size_t batch_size, moda_activity_rule rule,
                                                 const char *source, moda_rates **rates);

@@ -73,8 +73,11 @@ static moda_status prepare_engine(pass *p)
     const moda_model *model = p->model;
     size_t rest = p->images->n % p->batch;
     moda_batch_options order = {.batch_size = p->batch};
-    moda_executor_options options = {
-        .batch = p->batch, .tap = moda_rate_counter_tap, .tap_user = p->counter};
+    moda_executor_options options = {.batch = p->batch};
+    if (model->net->mask_count)
+        options.masked = true;
+    else
+        options.tap = moda_rate_counter_tap, options.tap_user = p->counter;
     memcpy(order.mean, model->mean, sizeof order.mean);
     memcpy(order.std, model->std, sizeof order.std);
     MODA_TRY(moda_batches_create(p->images, &order, &p->batches));
@@ -102,6 +105,8 @@ static moda_status run(pass *p)
             p->counter->row[i] = p->labels[i] < p->label_bound ? p->row_of_label[p->labels[i]]
                                                                : (uint32_t)p->outputs;
         MODA_TRY(moda_executor_forward(executor));
+        for (size_t l = 0; l < p->model->net->mask_count; l++)
+            moda_rate_counter_mask(p->counter, l, n, moda_executor_mask(executor, l));
         moda_progress_update(&progress, done += n, NULL);
     }
 out:

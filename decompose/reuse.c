@@ -138,7 +138,7 @@ static moda_status prepare(const moda_reuse_options *o, moda_reuse_work *w)
     MODA_TRY(group_images(w));
     MODA_TRY(moda_segments_find(o->model->net, &w->segments));
     MODA_TRY(make_parts(w));
-    MODA_TRY(moda_widen(o->model, &w->wide));
+    MODA_TRY(moda_widen(o->model, moda_class_tables_sites(&o->masks->shape), &w->wide));
     MODA_TRY(moda_reuse_plan_create(o->model->net, w->wide->net, o->model->class_ids, o->masks,
                                     &w->segments, o->subtasks, &w->plan));
     const size_t results = w->part_count * o->subtasks->count;

@@ -1,6 +1,7 @@
 #include "decompose/round.h"
 #include "base/file.h"
 #include "decompose/checksum.h"
+#include "decompose/compose.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,7 +61,7 @@ moda_status moda_kept_rounded(const moda_net *net, const moda_masks *masks, cons
         moda_round_layer(shape->units[l], rates->values + shape->offset[l], classes, count,
                          multiple, order, keep[l]);
     }
-    MODA_TRY(moda_kept_create(net, (const uint8_t *const *)keep, classes, count, kept));
+    MODA_TRY(moda_kept_of_unions(net, masks, (const uint8_t *const *)keep, classes, count, kept));
 out:
     for (size_t l = 0; keep && l < shape->layers; l++) free(keep[l]);
     free(keep);

@@ -96,8 +96,8 @@ static moda_status describe(const moda_model *model, const moda_kept *kept, doub
                                json_integer((json_int_t)moda_network_flops(net)));
     bad |= json_object_set_new(module, "tau", moda_json_number(tau));
     bad |= json_object_set_new(module, "classes", numbers(classes, model->class_ids));
-    for (size_t l = 0; l < net->tracked_count; l++)
-        bad |= json_array_append_new(layers, numbers(&kept->out[net->tracked[l]], NULL));
+    for (size_t l = 0; l < kept->site_count; l++)
+        bad |= json_array_append_new(layers, numbers(&kept->out[kept->sites[l]], NULL));
     bad |= json_object_set(module, "kept", layers);
     MODA_CHECK(!bad && (*text = moda_json_line(module)) != NULL, MODA_ERR_NOMEM,
                "out of memory: the description of a module");

@@ -4,18 +4,18 @@
 
 /* Which layers have channels that masks decide about: those that keep less when every mask keeps one
  * channel alone. Asked of the slicing rules, not known here. */
-static moda_status find_masked(const moda_net *net, bool *masked)
+static moda_status find_masked(const moda_net *net, moda_sites sites, bool *masked)
 {
     moda_status st = MODA_OK;
     const size_t any_class = 0;
     moda_kept *kept = NULL;
     uint8_t **keep = NULL;
-    MODA_ALLOC(keep, net->tracked_count * sizeof *keep);
-    for (size_t l = 0; l < net->tracked_count; l++) {
-        MODA_ALLOC(keep[l], net->layers[net->tracked[l]].shape.c);
+    MODA_ALLOC(keep, sites.count * sizeof *keep);
+    for (size_t l = 0; l < sites.count; l++) {
+        MODA_ALLOC(keep[l], net->layers[sites.layers[l]].shape.c);
         keep[l][0] = 1;
     }
-    MODA_TRY(moda_kept_create(net, (const uint8_t *const *)keep, &any_class, 1, &kept));
+    MODA_TRY(moda_kept_create_at(net, sites, (const uint8_t *const *)keep, &any_class, 1, &kept));
     for (size_t i = 0; i < net->layer_count; i++) masked[i] = kept->out[i].count < kept->out[i].of;
     /* The classes of the logits, and what follows the same layer, are chosen by no mask. */
     for (size_t i = net->layer_count; i-- > 0;) {
@@ -24,7 +24,7 @@ static moda_status find_masked(const moda_net *net, bool *masked)
             break;
     }
 out:
-    for (size_t l = 0; keep && l < net->tracked_count; l++) free(keep[l]);
+    for (size_t l = 0; keep && l < sites.count; l++) free(keep[l]);
     free(keep);
     moda_kept_destroy(kept);
     return st;
@@ -76,14 +76,14 @@ static void clear_values(moda_model *wide)
     }
 }
 
-moda_status moda_widen(const moda_model *model, moda_model **result)
+moda_status moda_widen(const moda_model *model, moda_sites sites, moda_model **result)
 {
     moda_status st = MODA_OK;
     moda_model *wide = NULL;
     moda_net *net = NULL;
     bool *masked = NULL;
     MODA_ALLOC(masked, model->net->layer_count * sizeof *masked);
-    MODA_TRY(find_masked(model->net, masked));
+    MODA_TRY(find_masked(model->net, sites, masked));
     MODA_TRY(widen_net(model->net, masked, &net));
     if (!net) {
         memset(masked, 0, model->net->layer_count * sizeof *masked);
@@ -132,12 +132,13 @@ moda_status moda_kept_of_wide(const moda_net *wide, const moda_masks *masks,
     for (size_t k = 0; k < wide->classes; k++) all[k] = k;
     MODA_ALLOC(keep, shape->layers * sizeof *keep);
     for (size_t l = 0; l < shape->layers; l++) {
-        const size_t units = wide->layers[wide->tracked[l]].shape.c;
+        const size_t units = wide->layers[shape->site[l]].shape.c;
         MODA_ALLOC(keep[l], units);
         moda_masks_union(masks, l, classes, count, keep[l]);
         round_up(shape->units[l], units, keep[l]);
     }
-    MODA_TRY(moda_kept_create(wide, (const uint8_t *const *)keep, all, wide->classes, kept));
+    MODA_TRY(moda_kept_create_at(wide, moda_class_tables_sites(shape), (const uint8_t *const *)keep,
+                                 all, wide->classes, kept));
 out:
     for (size_t l = 0; keep && l < shape->layers; l++) free(keep[l]);
     free(keep);

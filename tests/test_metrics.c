@@ -42,7 +42,7 @@ Test(metrics, small_network_by_hand)
                  (2 * 3 * 9 + 2) + 2 * 2 + 3 * 2 * 9 + (4 * 3 * 4 + 4) + (2 * 4 + 2)));
     cr_assert(
         eq(u64, moda_module_flops(net, x), 2 * 3 * 9 * 64 + 3 * 2 * 9 * 16 + 4 * 3 * 4 + 2 * 4));
-    cr_assert(eq(sz, moda_module_neurons(net, x), 2 + 3 + 4));
+    cr_assert(eq(sz, moda_module_neurons(x), 2 + 3 + 4));
     /* Common: channels {0,3}, {1}, {1,5}; class 1. */
     const size_t shared = (2 * 3 * 9 + 2) + 2 * 2 + 1 * 2 * 9 + (2 * 1 * 4 + 2) + (1 * 2 + 1);
     cr_assert(eq(sz, moda_module_shared(net, x, y), shared));

@@ -102,7 +102,8 @@ Test(segments, pieces_of_random_graphs_add_up)
         float *x = random_image(&s, model->net, 3), logits[15];
         run_pieces(model, 2, 0, 3, x, logits);
         check_logits(model, 3, x, logits);
-        must(moda_widen(model, &wide)); /* the same function of the images */
+        must(moda_widen(model, (moda_sites){model->net->tracked_count, model->net->tracked},
+                        &wide)); /* the same function of the images */
         run_pieces(wide, 2, 0, 3, x, logits);
         check_logits(model, 3, x, logits);
         free(x);
@@ -141,7 +142,7 @@ Test(segments, kept_channels_are_rounded_up_with_idle_ones)
     moda_masks *masks = NULL;
     moda_kept *kept = NULL;
     const uint32_t outputs[] = {1, 3};
-    must(moda_widen(model, &wide));
+    must(moda_widen(model, (moda_sites){model->net->tracked_count, model->net->tracked}, &wide));
     must(moda_masks_create(model->net, &masks));
     const moda_class_tables *t = &masks->shape;
     for (size_t l = 0; l < t->layers; l++)

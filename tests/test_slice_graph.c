@@ -181,8 +181,7 @@ Test(slice_graph, figures_are_those_of_the_module_and_selects_are_needed)
         cr_assert(
             eq(u64, moda_module_flops(c.model->net, c.kept), moda_network_flops(c.module->net)),
             "%s", c.text);
-        cr_assert(
-            eq(sz, moda_module_neurons(c.model->net, c.kept), moda_network_neurons(c.module->net)));
+        cr_assert(eq(sz, moda_module_neurons(c.kept), moda_network_neurons(c.module->net)));
         cr_assert(eq(sz, moda_network_parameters(c.model->net), c.model->parameters.trainable));
         check_selects(&c);
         release(&c);
