@@ -4,7 +4,7 @@
 #include "decompose/compose.h"
 #include "decompose/metrics.h"
 #include "decompose/round.h"
-#include "decompose/slice.h"
+#include "decompose/strip.h"
 #include "engine/fold.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,7 +141,7 @@ static moda_status add_module(moda_infer *m, const decomposition *d, const size_
             moda_kept_rounded(d->model->net, d->masks, d->rates, outputs, count, round, &kept));
     else
         MODA_TRY(moda_kept_of_classes(d->model->net, d->masks, outputs, count, &kept));
-    MODA_TRY(moda_slice(d->model, kept, d->masks->tau, &module));
+    MODA_TRY(moda_compose_kept(d->model, d->masks, kept, outputs, count, &module));
     MODA_TRY(set_model(m, s, &module));
 out:
     moda_kept_destroy(kept);
@@ -182,8 +182,14 @@ moda_status moda_infer_add_decomposition(moda_infer *m, const char *directory,
 {
     moda_status st = MODA_OK;
     decomposition d = {.directory = directory};
+    moda_model *plain = NULL;
     MODA_TRY(moda_decomposition_open(directory, &d.model, &d.masks));
     if (round > 1) MODA_TRY(moda_rates_open(directory, d.model, d.masks, &d.rates));
+    MODA_TRY(moda_model_strip(d.model, &plain));
+    if (plain) {
+        moda_model_destroy(d.model);
+        d.model = plain; /* modules of MwT run without masks, and are compared with that */
+    }
     MODA_TRY(add_whole(m, &d));
     for (size_t k = 0; k < d.model->net->classes; k++) {
         MODA_TRY(add_module(m, &d, &k, 1, 1));

@@ -5,6 +5,7 @@
 #include "decompose/compose.h"
 #include "decompose/diagnosis.h"
 #include "decompose/reuse.h"
+#include "decompose/subtask_head.h"
 #include "decompose/test_data.h"
 #include "numa/threads.h"
 #include <stdio.h>
@@ -13,13 +14,13 @@
 
 typedef struct settings {
     const char *directory, *standard, *subtasks, *csv;
-    size_t sample, limit, batch_size;
+    size_t sample, limit, batch_size, head_epochs;
     moda_sizes sizes;
     moda_data_options data;
     moda_common_options common;
 } settings;
 
-enum { OPTION_COUNT = 10 };
+enum { OPTION_COUNT = 11 };
 
 static void options_table(settings *s, moda_option *data, moda_option *common,
                           moda_option table[OPTION_COUNT])
@@ -42,6 +43,8 @@ static void options_table(settings *s, moda_option *data, moda_option *common,
         {MODA_OPTION_SIZE, "limit", "N", "only the first N test images", &s->limit, 1, 1e12, NULL},
         {MODA_OPTION_SIZE, "batch-size", "N", "images at a time, at most (default 128)",
          &s->batch_size, 1, 1 << 20, NULL},
+        {MODA_OPTION_SIZE, "head-epochs", "N", "modules of MwT: epochs of each head (default 10)",
+         &s->head_epochs, 1, 1e6, NULL},
         {MODA_OPTION_OUTPUT, "csv", "FILE",
          "a line per sub-task (default DIR/reuse.csv); a .jsonl beside it serves to resume",
          &s->csv, 0, 0, NULL},
@@ -148,12 +151,20 @@ static moda_status reuse(const settings *s)
     moda_reuse *r = NULL;
     char *csv = NULL, *journal = NULL;
     MODA_TRY(moda_decomposition_open(s->directory, &model, &masks));
+    MODA_CHECK(masks->shape.mwt || !s->head_epochs, MODA_ERR_ARG,
+               "%s: --head-epochs is for modules of MwT, these have no head to train: leave it out",
+               s->directory);
     MODA_TRY(find_paths(s, &csv, &journal));
     MODA_TRY(moda_test_data_open(&s->data, s->common.seed, s->limit, model, &data));
     MODA_TRY(get_subtasks(s, model, &data, &subtasks));
     MODA_TRY(open_standard(s, model, &data, &standard));
+    const moda_reuse_training training = {.images = &data.data->train,
+                                          .epochs = s->head_epochs ? s->head_epochs
+                                                                   : MODA_SUBTASK_HEAD_EPOCHS,
+                                          .seed = s->common.seed};
     const moda_reuse_options options = {.model = model,
                                         .masks = masks,
+                                        .training = masks->shape.mwt ? &training : NULL,
                                         .standard = standard,
                                         .images = &data.images,
                                         .source = s->data.spec,

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "decompose/commands.h"
 #include "decompose/compose.h"
+#include "decompose/subtask_head.h"
 #include "decompose/sweep.h"
 #include "decompose/sweep_runs.h"
 #include "decompose/sweep_words.h"
@@ -81,6 +82,17 @@ static void options_table(settings *s, moda_option *data, moda_option *common,
     memcpy(table, options, sizeof options);
 }
 
+/* True if the trainings are of MwT, which has weights and defaults of its own. */
+static bool trains_mwt(const moda_words *words)
+{
+    bool yes = false;
+    for (size_t i = 0; i < words->n; i++)
+        yes |= strcmp(words->word[i], "--method=mwt") == 0 ||
+               (i > 0 && strcmp(words->word[i - 1], "--method") == 0 &&
+                strcmp(words->word[i], "mwt") == 0);
+    return yes;
+}
+
 static moda_status check(settings *s, size_t operands)
 {
     moda_status st = MODA_OK;
@@ -91,6 +103,10 @@ static moda_status check(settings *s, size_t operands)
         MODA_CHECK(operands == 0, MODA_ERR_ARG,
                    "either a folder that is there, or --model to train in --out, not both");
         MODA_CHECK(s->out, MODA_ERR_ARG, "--out is missing: the folder for the runs");
+        MODA_CHECK(
+            !trains_mwt(&s->plan.train), MODA_ERR_ARG,
+            "--method mwt: trainings vary the losses of --method moda: train with moda train, "
+            "decompose, and sweep the modules over --tau");
     } else {
         MODA_CHECK(operands == 1, MODA_ERR_ARG,
                    "give the folder of a decomposition, or a network to train with --model");
@@ -148,7 +164,7 @@ static moda_status sweep_one(const settings *s, const char *directory, const mod
 {
     moda_status st = MODA_OK;
     moda_model *model = NULL, *standard = NULL;
-    moda_masks *masks = NULL; /* not wanted: it is made sure that the folder is whole */
+    moda_masks *masks = NULL; /* of which only the method is wanted; and the folder is whole */
     moda_test_data data = {0};
     moda_subtasks *subtasks = NULL;
     double accuracy = NAN;
@@ -161,9 +177,20 @@ static moda_status sweep_one(const settings *s, const char *directory, const mod
         if (standard->std[0] == 0) MODA_TRY(moda_model_describe_data(standard, data.data));
     }
     if (run) MODA_TRY(measure_accuracy(s, model, &data.images, &accuracy));
-    const moda_sweep_options options = {directory,     model,         standard,
-                                        s->min_active, &data.images,  s->data.spec,
-                                        subtasks,      s->batch_size, true};
+    MODA_CHECK(!masks->shape.mwt || isnan(s->min_active), MODA_ERR_ARG,
+               "--min-active: %s is of MwT, whose modules know no floor: leave it out", directory);
+    const moda_reuse_training training = {
+        .images = &data.data->train, .epochs = MODA_SUBTASK_HEAD_EPOCHS, .seed = s->common.seed};
+    const moda_sweep_options options = {.directory = directory,
+                                        .model = model,
+                                        .standard = standard,
+                                        .training = masks->shape.mwt ? &training : NULL,
+                                        .min_active = s->min_active,
+                                        .images = &data.images,
+                                        .source = s->data.spec,
+                                        .subtasks = subtasks,
+                                        .batch_size = s->batch_size,
+                                        .display = true};
     for (size_t i = 0; i < s->tau.n; i++) {
         rows[i] = (moda_sweep_row){.trained = run != NULL, .accuracy = accuracy};
         if (run) rows[i].alpha = run->alpha, rows[i].beta = run->beta, rows[i].gamma = run->gamma;

@@ -1,6 +1,8 @@
 #include "decompose/reuse.h"
 #include "decompose/metrics.h"
 #include "decompose/reuse_internal.h"
+#include "decompose/strip.h"
+#include "decompose/subtask_head.h"
 #include "decompose/widen.h"
 #include <stdlib.h>
 #include <string.h>
@@ -22,13 +24,23 @@ size_t moda_reuse_predict(const float *z, const uint32_t *outputs, size_t n)
     return best;
 }
 
-static moda_status check_images(const moda_reuse_options *o)
+size_t moda_reuse_place(const moda_reuse_work *w, size_t subtask, size_t output)
+{
+    const uint32_t *outputs = moda_subtask_outputs(w->options->subtasks, subtask);
+    size_t n = 0;
+    for (size_t i = 0; outputs[i] != output; i++)
+        n += w->first[outputs[i] + 1] - w->first[outputs[i]];
+    return n;
+}
+
+static moda_status check_images(const moda_reuse_work *w)
 {
     moda_status st = MODA_OK;
+    const moda_reuse_options *o = w->options;
     const moda_shape in = o->model->net->input;
     MODA_CHECK(o->images->n, MODA_ERR_ARG,
-               "%s: no test image: name data that has a test split, or has these classes",
-               o->source);
+               "%s: no %s image: name data that has a %s split, or has these classes", o->source,
+               w->split, w->split);
     MODA_CHECK(o->images->channels == in.c && o->images->height == in.h && o->images->width == in.w,
                MODA_ERR_ARG,
                "%s: images are %zux%zux%zu, network %s wants %zux%zux%zu: use the "
@@ -83,10 +95,10 @@ static moda_status check_classes(const moda_reuse_work *w, bool *used)
     for (size_t i = 0; i < s->first[s->count]; i++) used[s->output[i]] = true;
     for (size_t k = 0; k < m->net->classes; k++)
         MODA_CHECK(!used[k] || w->first[k + 1] > w->first[k], MODA_ERR_ARG,
-                   "%s: class %u%s%s has no test image, so no sub-task with it can be judged: name "
+                   "%s: class %u%s%s has no %s image, so no sub-task with it can be judged: name "
                    "the classes that have with --classes",
                    o->source, m->class_ids[k], m->class_names[k] ? " " : "",
-                   m->class_names[k] ? m->class_names[k] : "");
+                   m->class_names[k] ? m->class_names[k] : "", w->split);
 out:
     return st;
 }
@@ -94,7 +106,7 @@ out:
 /* Images whose results of all segments fit into MODA_REUSE_BYTES. */
 static size_t images_at_once(const moda_reuse_work *w)
 {
-    const moda_net *net = w->options->model->net;
+    const moda_net *net = w->cut->net;
     double floats = 0;
     for (size_t s = 0; s <= w->segments.count; s++) {
         const moda_shape shape = net->layers[w->segments.cut[s]].shape;
@@ -130,16 +142,18 @@ out:
     return st;
 }
 
-static moda_status prepare(const moda_reuse_options *o, moda_reuse_work *w)
+moda_status moda_reuse_prepare(const moda_reuse_options *o, const char *split, moda_reuse_work *w)
 {
     moda_status st = MODA_OK;
-    w->options = o;
-    MODA_TRY(check_images(o));
+    *w = (moda_reuse_work){.options = o, .split = split};
+    MODA_TRY(moda_model_strip(o->model, &w->stripped));
+    w->cut = w->stripped ? w->stripped : o->model;
+    MODA_TRY(check_images(w));
     MODA_TRY(group_images(w));
-    MODA_TRY(moda_segments_find(o->model->net, &w->segments));
+    MODA_TRY(moda_segments_find(w->cut->net, &w->segments));
     MODA_TRY(make_parts(w));
-    MODA_TRY(moda_widen(o->model, moda_class_tables_sites(&o->masks->shape), &w->wide));
-    MODA_TRY(moda_reuse_plan_create(o->model->net, w->wide->net, o->model->class_ids, o->masks,
+    MODA_TRY(moda_widen(w->cut, moda_class_tables_sites(&o->masks->shape), &w->wide));
+    MODA_TRY(moda_reuse_plan_create(w->cut->net, w->wide->net, o->model->class_ids, o->masks,
                                     &w->segments, o->subtasks, &w->plan));
     const size_t results = w->part_count * o->subtasks->count;
     MODA_ALLOC(w->correct, results * sizeof *w->correct);
@@ -148,8 +162,9 @@ out:
     return st;
 }
 
-static void free_work(moda_reuse_work *w)
+void moda_reuse_work_free(moda_reuse_work *w)
 {
+    moda_model_destroy(w->stripped);
     moda_segments_free(&w->segments);
     moda_model_destroy(w->wide);
     moda_reuse_plan_destroy(w->plan);
@@ -171,9 +186,15 @@ static void count_resumed(const moda_reuse_work *w, moda_reuse *r)
 
 static void fill_rows(const moda_reuse_work *w, moda_reuse *r)
 {
+    const size_t outputs = w->cut->net->classes;
     for (size_t t = 0; t < r->count; t++) {
         moda_reuse_row *row = &r->rows[t];
         row->parameters = w->plan->parameters[t], row->flops = w->plan->flops[t];
+        if (w->options->training) {
+            const size_t classes = moda_subtask_size(w->options->subtasks, t);
+            row->parameters += moda_subtask_head_parameters(outputs, classes);
+            row->flops += moda_subtask_head_flops(outputs, classes);
+        }
         for (size_t p = 0; p < w->part_count; p++) {
             if (!moda_reuse_has(w, t, &w->parts[p])) continue;
             row->samples += w->parts[p].count;
@@ -191,27 +212,31 @@ moda_status moda_reuse_run(const moda_reuse_options *o, moda_reuse **reuse)
     moda_reuse_work w = {0};
     moda_reuse *r = NULL;
     moda_reuse_journal *journal = NULL;
-    MODA_TRY(prepare(o, &w));
+    MODA_CHECK((o->training != NULL) == o->masks->shape.mwt, MODA_ERR_ARG,
+               "%s: networks composed of it %s", o->model->net->name,
+               o->training ? "have no heads to train"
+                           : "have heads (MwT) that need training images");
+    MODA_TRY(moda_reuse_prepare(o, "test", &w));
     MODA_ALLOC(r, sizeof *r);
     r->count = o->subtasks->count, r->has_standard = o->standard != NULL;
-    r->model_parameters = moda_network_parameters(o->model->net);
-    r->model_flops = moda_network_flops(o->model->net);
+    r->model_parameters = moda_network_parameters(w.cut->net);
+    r->model_flops = moda_network_flops(w.cut->net);
     MODA_ALLOC(r->rows, r->count * sizeof *r->rows);
     MODA_ALLOC(r->classes, o->model->net->classes * sizeof *r->classes);
     if (o->journal)
-        MODA_TRY(moda_reuse_journal_open(o->journal, o->model, o->masks, o->images, o->subtasks,
-                                         w.parts, w.part_count, w.correct, &journal));
+        MODA_TRY(
+            moda_reuse_journal_open(o->journal, o, w.parts, w.part_count, w.correct, &journal));
     count_resumed(&w, r);
     MODA_TRY(moda_reuse_compare(
         &w, r->rows, r->classes)); /* first: it finds a standard model that does not fit */
-    MODA_TRY(moda_reuse_compose_all(&w, journal));
+    MODA_TRY(o->training ? moda_reuse_learn_all(&w, journal) : moda_reuse_compose_all(&w, journal));
     fill_rows(&w, r);
     MODA_TRY(moda_reuse_summarise(&w, r));
     *reuse = r, r = NULL;
 out:
     moda_reuse_journal_close(journal);
     moda_reuse_destroy(r);
-    free_work(&w);
+    moda_reuse_work_free(&w);
     return st;
 }
 

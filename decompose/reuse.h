@@ -18,12 +18,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What the heads of networks composed of MwT modules learn from (subtask_head.h). */
+typedef struct moda_reuse_training {
+    const moda_images *images; /* labels are class numbers of the model */
+    size_t epochs;
+    uint64_t seed;
+    size_t bytes; /* of what trunks say at a time; 0: MODA_REUSE_TRUNK_BYTES */
+} moda_reuse_training;
+
 typedef struct moda_reuse_options {
-    const moda_model *model;
+    const moda_model *model; /* as it was trained */
     const moda_masks *masks;
-    const moda_model *standard; /* NULL: none to compare with */
-    const moda_images *images;  /* test images; labels are class numbers of the model */
-    const char *source;         /* the data's name, for messages */
+    const moda_reuse_training *training; /* of MwT; NULL for other masks */
+    const moda_model *standard;          /* NULL: none to compare with */
+    const moda_images *images;           /* test images; labels are class numbers of the model */
+    const char *source;                  /* the data's name, for messages */
     const moda_subtasks *subtasks;
     size_t batch_size;   /* of an executor */
     const char *journal; /* file in which results are kept as they come, and from which they are
@@ -34,7 +43,7 @@ typedef struct moda_reuse_options {
 /* One sub-task: samples of its classes, how many each network gets right, the composed one's cost. */
 typedef struct moda_reuse_row {
     size_t samples, composed, modular, standard;
-    size_t parameters;
+    size_t parameters; /* with the head */
     uint64_t flops;
 } moda_reuse_row;
 
@@ -66,20 +75,21 @@ typedef struct moda_reuse {
     size_t size_count;
     moda_reuse_mean by_size, by_task; /* over sizes (the published figure), over sub-tasks */
     bool has_standard;
-    size_t model_parameters;
+    size_t model_parameters; /* of MwT without the layers that make masks */
     uint64_t model_flops;
-    moda_reuse_sharing sharing;
+    moda_reuse_sharing sharing; /* of MwT: on the test images, were all sub-tasks run at once */
     size_t resumed,
         total; /* results (sub-task and part of a class) out of the journal, of so many */
 } moda_reuse;
 
 /* Fails: MODA_ERR_ARG (images of another shape, a class without images, a standard model without one of
- * the classes), MODA_ERR_UNSUPPORTED (the network cannot be sliced, or a mask is empty),
+ * the classes, MwT without training images), MODA_ERR_UNSUPPORTED (the network cannot be sliced, or a mask is empty),
  * MODA_ERR_FORMAT (the journal is of other weights, masks or data), MODA_ERR_IO, MODA_ERR_NOMEM.
  * Memory: MODA_REUSE_BYTES for results of segments, MODA_REUSE_EXECUTOR_BYTES for executors, one
- * composed network. */
+ * composed network; of MwT MODA_REUSE_TRUNK_BYTES for what trunks say (more if one sub-task needs it). */
 #define MODA_REUSE_BYTES          ((size_t)3 << 29)
 #define MODA_REUSE_EXECUTOR_BYTES ((size_t)1 << 30)
+#define MODA_REUSE_TRUNK_BYTES    ((size_t)1 << 29)
 MODA_MUST_USE moda_status moda_reuse_run(const moda_reuse_options *options, moda_reuse **reuse);
 void moda_reuse_destroy(moda_reuse *reuse);
 

@@ -1,6 +1,7 @@
 /* decompose/reuse_compose.c - running the composed networks of all sub-tasks, class by class. */
 #include "base/progress.h"
 #include "datasets/batch.h"
+#include "decompose/pick_images.h"
 #include "decompose/pieces.h"
 #include "decompose/reuse_internal.h"
 #include "decompose/reuse_steps_internal.h"
@@ -67,25 +68,19 @@ static moda_status load_images(machine *m, const moda_reuse_part *part)
     moda_status st = MODA_OK;
     const moda_reuse_options *o = m->work->options;
     const uint32_t *members = m->work->members + m->work->first[part->output] + part->from;
-    const size_t stride = o->images->channels * o->images->height * o->images->width;
-    moda_images some = *o->images;
+    moda_images some = {0};
     moda_batch_options options = {.batch_size = part->count};
     moda_batches *batches = NULL;
     uint32_t *labels = NULL;
-    some.n = part->count, some.pixels = NULL, some.labels = NULL, some.replicas = NULL;
-    MODA_ALLOC(some.pixels, part->count * stride);
-    MODA_ALLOC(some.labels, part->count * sizeof *some.labels);
+    MODA_TRY(moda_images_pick(o->images, members, part->count, &some));
     MODA_ALLOC(labels, part->count * sizeof *labels);
-    for (size_t i = 0; i < part->count; i++)
-        memcpy(some.pixels + i * stride, o->images->pixels + members[i] * stride, stride);
     memcpy(options.mean, o->model->mean, sizeof options.mean);
     memcpy(options.std, o->model->std, sizeof options.std);
     MODA_TRY(moda_batches_create(&some, &options, &batches));
     moda_batches_fill(batches, 0, m->value[0], labels);
 out:
     moda_batches_destroy(batches);
-    free(some.pixels);
-    free(some.labels);
+    moda_images_free_picked(&some);
     free(labels);
     return st;
 }
@@ -166,6 +161,16 @@ static size_t count_correct(const machine *m, const moda_reuse_part *part, size_
     return correct;
 }
 
+static void keep_outputs(const machine *m, const moda_reuse_part *part, size_t subtask)
+{
+    const moda_reuse_work *w = m->work;
+    const size_t classes = w->cut->net->classes;
+    const float *logits = m->value[w->segments.count];
+    float *z = w->keep->z[subtask];
+    const size_t at = moda_reuse_place(w, subtask, part->output) + part->from;
+    memcpy(z + at * classes, logits, part->count * classes * sizeof *z);
+}
+
 /* Sub-tasks whose logits are there. */
 static moda_status judge(machine *m, size_t p, const size_t *list, size_t n,
                          moda_reuse_journal *journal)
@@ -173,7 +178,8 @@ static moda_status judge(machine *m, size_t p, const size_t *list, size_t n,
     moda_status st = MODA_OK;
     moda_reuse_work *w = m->work;
     const moda_reuse_part *part = &w->parts[p];
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && w->keep; i++) keep_outputs(m, part, list[i]);
+    for (size_t i = 0; i < n && !w->keep; i++) {
         size_t *correct = &w->correct[p * w->plan->count + list[i]];
         *correct = count_correct(m, part, list[i]);
         MODA_TRY(moda_reuse_journal_add(journal, part, list[i], *correct));

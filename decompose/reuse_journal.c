@@ -21,6 +21,7 @@ struct moda_reuse_journal {
 
 typedef struct owner {
     uint32_t weights, masks, images;
+    uint32_t training; /* of heads; 0: there are none */
 } owner;
 
 static uint32_t add_bytes(uint32_t sum, const void *bytes, size_t n)
@@ -28,27 +29,46 @@ static uint32_t add_bytes(uint32_t sum, const void *bytes, size_t n)
     return (uint32_t)crc32_z(sum, bytes, n);
 }
 
-static owner find_owner(const moda_model *model, const moda_masks *masks, const moda_images *images)
+static uint32_t add_images(uint32_t sum, const moda_images *images)
 {
     const size_t stride = images->channels * images->height * images->width;
+    sum = add_bytes(sum, images->labels, images->n * sizeof *images->labels);
+    if (!images->own) return add_bytes(sum, images->pixels, images->n * stride);
+    for (size_t i = 0; i < images->n; i++) {
+        const moda_own_image *p = &images->own[i];
+        sum = add_bytes(sum, p->pixels, images->channels * p->height * p->width);
+    }
+    return sum;
+}
+
+static owner find_owner(const moda_reuse_options *options)
+{
+    const moda_model *model = options->model;
+    const moda_masks *masks = options->masks;
+    const moda_reuse_training *t = options->training;
     const uint32_t none = (uint32_t)crc32_z(0, NULL, 0);
-    owner o = {moda_model_checksum(model), none, none};
+    owner o = {moda_model_checksum(model), none, none, none};
     /* The input's normalisation changes results as the weights do. */
     o.weights = add_bytes(o.weights, model->mean, sizeof model->mean);
     o.weights = add_bytes(o.weights, model->std, sizeof model->std);
     o.masks = add_bytes(o.masks, masks->values, masks->shape.elements);
-    o.images = add_bytes(o.images, images->labels, images->n * sizeof *images->labels);
-    o.images = add_bytes(o.images, images->pixels, images->n * stride);
+    o.images = add_images(o.images, options->images);
+    if (!t) return o;
+    const uint64_t how[] = {t->epochs, t->seed};
+    o.training = add_images(add_bytes(o.training, how, sizeof how), t->images);
+    if (o.training == 0) o.training = 1;
     return o;
 }
 
 static moda_status write_head(FILE *f, const char *path, owner o, double tau)
 {
     moda_status st = MODA_OK;
+    char training[40] = "";
+    if (o.training) snprintf(training, sizeof training, "\"training\": \"%08x\", ", o.training);
     MODA_CHECK(fprintf(f,
                        "{\"moda\": \"reuse\", \"weights\": \"%08x\", \"masks\": \"%08x\", "
-                       "\"images\": \"%08x\", \"tau\": %.17g}\n",
-                       o.weights, o.masks, o.images, tau == tau ? tau : 0) > 0 &&
+                       "\"images\": \"%08x\", %s\"tau\": %.17g}\n",
+                       o.weights, o.masks, o.images, training, tau == tau ? tau : 0) > 0 &&
                    fflush(f) == 0,
                MODA_ERR_IO, "%s: %s", path, strerror(errno));
 out:
@@ -58,7 +78,7 @@ out:
 static bool is_same(const json_t *head, const char *key, uint32_t sum)
 {
     const char *text = json_string_value(json_object_get(head, key));
-    return text && strtoul(text, NULL, 16) == sum;
+    return (text ? strtoul(text, NULL, 16) : 0) == sum;
 }
 
 static moda_status check_head(const char *path, const json_t *head, owner o, double tau)
@@ -75,6 +95,9 @@ static moda_status check_head(const char *path, const json_t *head, owner o, dou
                json_number_value(json_object_get(head, "tau")), tau, remedy);
     MODA_CHECK(is_same(head, "images", o.images), MODA_ERR_FORMAT,
                "%s: holds results on other images: %s", path, remedy);
+    MODA_CHECK(is_same(head, "training", o.training), MODA_ERR_FORMAT,
+               "%s: holds results of heads that learned from other images, or otherwise: %s", path,
+               remedy);
 out:
     return st;
 }
@@ -171,15 +194,16 @@ out:
 
 /* ---- the file ---- */
 
-moda_status moda_reuse_journal_open(const char *path, const moda_model *model,
-                                    const moda_masks *masks, const moda_images *images,
-                                    const moda_subtasks *subtasks, const moda_reuse_part *parts,
-                                    size_t part_count, size_t *correct,
-                                    moda_reuse_journal **journal)
+moda_status moda_reuse_journal_open(const char *path, const moda_reuse_options *options,
+                                    const moda_reuse_part *parts, size_t part_count,
+                                    size_t *correct, moda_reuse_journal **journal)
 {
     moda_status st = MODA_OK;
+    const moda_model *model = options->model;
+    const moda_masks *masks = options->masks;
+    const moda_subtasks *subtasks = options->subtasks;
     moda_reuse_journal *j = NULL;
-    const owner o = find_owner(model, masks, images);
+    const owner o = find_owner(options);
     size_t whole = 0;
     for (size_t i = 0; i < part_count * subtasks->count; i++) correct[i] = SIZE_MAX;
     MODA_TRY(read_results(path, o, model, masks, subtasks, parts, part_count, correct, &whole));

@@ -2,7 +2,7 @@
  * short goes on where it ended.
  *
  * JSON lines. The first says what the results belong to: checksums of the model's weights, the masks and
- * the images. Each other line is one result:
+ * the images; of MwT one of what heads learn from, too ("training"). Each other line is one result:
  *     {"class": 3, "from": 0, "images": 1000, "subtask": [0, 3, 5], "correct": 912}
  * of the composed network for that sub-task on images from .. from+images-1 of that class (in the
  * order of the data). A last line without its end is of a run that died in the middle of it, and
@@ -11,10 +11,7 @@
 #define MODA_DECOMPOSE_REUSE_JOURNAL_H
 
 #include "base/status.h"
-#include "datasets/dataset.h"
-#include "decompose/masks.h"
-#include "decompose/subtasks.h"
-#include "engine/model.h"
+#include "decompose/reuse.h"
 #include <stddef.h>
 
 typedef struct moda_reuse_journal moda_reuse_journal;
@@ -24,13 +21,11 @@ typedef struct moda_reuse_part {
     size_t output, from, count;
 } moda_reuse_part;
 
-/* Opens or begins the file. *correct [parts,subtasks] gets what it holds of them, SIZE_MAX elsewhere.
- * Fails: MODA_ERR_FORMAT (it belongs to other weights, masks or images; it is no such file),
+/* Opens or begins the file for options, which are borrowed. *correct [parts,subtasks] gets what it holds of them, SIZE_MAX elsewhere.
+ * Fails: MODA_ERR_FORMAT (it belongs to other weights, masks, images or training; it is no such file),
  * MODA_ERR_IO, MODA_ERR_NOMEM. */
-MODA_MUST_USE moda_status moda_reuse_journal_open(const char *path, const moda_model *model,
-                                                  const moda_masks *masks,
-                                                  const moda_images *images,
-                                                  const moda_subtasks *subtasks,
+MODA_MUST_USE moda_status moda_reuse_journal_open(const char *path,
+                                                  const moda_reuse_options *options,
                                                   const moda_reuse_part *parts, size_t part_count,
                                                   size_t *correct, moda_reuse_journal **journal);
 /* Appends a result; it is on its way to disk when the call returns. NULL does nothing. */

@@ -64,7 +64,7 @@ static bool can_select(const moda_reuse_work *w, const moda_kept *joint, size_t 
 {
     const moda_reuse_plan *plan = w->plan;
     const size_t from = w->segments.cut[s], last = w->segments.cut[s + 1];
-    const size_t own = w->options->model->net->layers[last].shape.c;
+    const size_t own = w->cut->net->layers[last].shape.c;
     const uint64_t *mine = moda_reuse_plan_bits(plan, t, last), *all = joint->out[last].bits;
     size_t kept = 0;
     for (size_t k = 0; k < plan->at[from + 1] - plan->at[from]; k++)
@@ -93,7 +93,7 @@ static moda_status price(const builder *b, const moda_reuse_step *step, double *
     MODA_TRY(moda_reuse_step_kept(w, b->steps, step, &kept));
     for (size_t i = step->first; i < end; i = group_end(b, i, end, s))
         if (!can_select(w, kept, b->steps->list[i], s)) goto out;
-    *flops = moda_reuse_segment_flops(w->options->model->net, &w->segments, kept, s);
+    *flops = moda_reuse_segment_flops(w->cut->net, &w->segments, kept, s);
 out:
     moda_kept_destroy(kept);
     return st;

@@ -51,6 +51,7 @@ static moda_status judge(const moda_sweep_options *o, const moda_masks *masks, c
     moda_reuse *reuse = NULL;
     const moda_reuse_options options = {.model = o->model,
                                         .masks = masks,
+                                        .training = o->training,
                                         .standard = o->standard,
                                         .images = o->images,
                                         .source = o->source,

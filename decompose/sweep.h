@@ -14,10 +14,11 @@
 
 typedef struct moda_sweep_options {
     const char *directory; /* of a decomposition; its rates are taken, its masks are not */
-    const moda_model *model, *standard; /* standard may be NULL */
-    double min_active;                  /* NaN: the decomposition's own */
-    const moda_images *images;          /* test images */
-    const char *source;                 /* the data's name, for messages */
+    const moda_model *model, *standard;  /* standard may be NULL */
+    const moda_reuse_training *training; /* of MwT; NULL for other models */
+    double min_active;                   /* NaN: the decomposition's own */
+    const moda_images *images;           /* test images */
+    const char *source;                  /* the data's name, for messages */
     const moda_subtasks *subtasks;
     size_t batch_size;
     bool display; /* progress on stderr */

@@ -1,0 +1,130 @@
+/* moda decompose, compose, eval, reuse and sweep on a model of moda train --method mwt, as programs. */
+#include "base/json.h"
+#include "tests/capture.h"
+#include "tests/program.h"
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DATA "--data synthetic:classes=5,channels=3,size=12,train=400,test=200 --threads 1 --quiet"
+
+static const char description[] =
+    "[net]\nname = small\nconv_init = kaiming_fan_out\n"
+    "[conv]\nname = c1\noutputs = 8\nkernel = 3\npadding = 1\n[batchnorm]\nname = b1\n[relu]\n"
+    "[conv]\nname = c2\noutputs = 16\nkernel = 3\nstride = 2\npadding = 1\n[batchnorm]\nname = b2\n"
+    "[relu]\n[conv]\nname = c3\noutputs = 24\nkernel = 3\npadding = 1\n[batchnorm]\nname = b3\n"
+    "[relu]\n[avgpool]\nkernel = global\n[linear]\nname = f\noutputs = classes\n";
+
+static void prepare(void)
+{
+    test_folder();
+    FILE *f = fopen(test_path("small.net"), "wb");
+    fputs(description, f);
+    fclose(f);
+    program_must("train --model small.net " DATA
+                 " --method mwt --epochs 5 --batch-size 32 --out a");
+    program_must("decompose a/model.safetensors " DATA " --tau 0.9 --out m --json d.json");
+}
+
+TestSuite(cmd_mwt, .init = prepare, .fini = test_folder_remove, .timeout = 120);
+
+static double number(const char *file, const char *key)
+{
+    json_t *json = program_json(file);
+    const double x = json_number_value(json_object_get(json, key));
+    json_decref(json);
+    return x;
+}
+
+Test(cmd_mwt, decompose_writes_the_figures_of_plain_modules)
+{
+    json_t *report = program_json("m/decomposition.json");
+    cr_assert(eq(str, (char *)json_string_value(json_object_get(report, "method")), "mwt"));
+    cr_assert(json_object_get(report, "min_active") == NULL);
+    /* c1, b1, c2, b2, c3, b3, f: no masks among them */
+    const double want = 8 * 28 + 16 + 16 * 73 + 32 + 24 * 145 + 48 + 5 * 25;
+    cr_assert(eq(dbl, json_number_value(json_object_get(report, "model_parameters")), want));
+    cr_assert(eq(dbl, json_number_value(json_object_get(report, "model_neurons")), 16 + 24));
+    json_t *modules = json_object_get(report, "modules");
+    cr_assert(eq(sz, json_array_size(modules), 5));
+    for (size_t k = 0; k < 5; k++) {
+        char line[64];
+        snprintf(line, sizeof line, "describe m/class-%zu.safetensors --json one.json", k);
+        program_must("%s", line);
+        cr_assert(eq(dbl, number("one.json", "trainable"),
+                     json_number_value(json_object_get(json_array_get(modules, k), "parameters"))));
+    }
+    json_decref(report);
+    cr_assert(program_same("m/decomposition.json", "d.json"));
+}
+
+Test(cmd_mwt, a_composed_file_does_what_reuse_says)
+{
+    double composed = NAN, size = NAN;
+    program_must("compose m --classes 4,0,2 --out a.st --json c.json " DATA);
+    program_must("compose m --classes 0,2,4 --out b.st " DATA);
+    cr_assert(program_same("a.st", "b.st"));
+    program_must("eval a.st --json e.json " DATA);
+    program_must("reuse m --sizes 3 --json r.json --standard a/model.safetensors " DATA);
+    cr_assert(eq(dbl, number("e.json", "samples"), 120), "of its three classes");
+    char *csv = test_read(test_path("m/reuse.csv"));
+    const char *row = strstr(csv, "\n0 2 4,");
+    cr_assert(row != NULL, "%s", csv);
+    cr_assert(eq(int, sscanf(row, "\n0 2 4,3,120,%lf,%*f,%*f,%*u,%lf", &composed, &size), 2));
+    cr_assert(fabs(composed - number("e.json", "accuracy")) < 1.5 / 120, "%g, alone %g", composed,
+              number("e.json", "accuracy"));
+    cr_assert(epsilon_eq(dbl, size, number("c.json", "size"), 1e-6));
+    cr_assert(eq(dbl, number("c.json", "head_parameters"), 18));
+    cr_assert(gt(dbl, composed, 0.5), "%g: the head has learned nothing", composed);
+    free(csv);
+    program_result again = program_must("reuse m --sizes 3 --standard a/model.safetensors " DATA);
+    cr_assert(strstr(again.out, "resumed: 30 of 30 results") != NULL, "%s", again.out);
+}
+
+Test(cmd_mwt, sweeps_train_heads_too)
+{
+    program_must("sweep m --tau 0.5,0.95 --sample 2 --json s.json " DATA);
+    json_t *json = program_json("s.json");
+    const json_t *rows = json_object_get(json, "rows");
+    cr_assert(eq(sz, json_array_size(rows), 2));
+    double size[2];
+    for (size_t i = 0; i < 2; i++)
+        size[i] = json_number_value(json_object_get(json_array_get(rows, i), "mean_size"));
+    cr_assert(size[0] >= size[1] && size[1] > 0, "%g, %g", size[0], size[1]);
+    json_decref(json);
+}
+
+Test(cmd_mwt, wrong_calls_say_what_is_wrong)
+{
+    program_must_fail(2, "--data", "compose m --classes 0,1 --out x.st");
+    program_must_fail(2, "--activity",
+                      "decompose a/model.safetensors " DATA
+                      " --tau 0.9 --out x --activity area:0.1");
+    program_must_fail(2, "--min-active",
+                      "decompose a/model.safetensors " DATA " --tau 0.9 --out x --min-active 0");
+    program_must_fail(2, "--min-active", "sweep m --tau 0.9 --min-active 0.1 " DATA);
+    program_must_fail(2, "--method mwt",
+                      "sweep --model small.net --method mwt --epochs 1 --out x " DATA);
+    program_must_fail(2, "wants",
+                      "compose m --classes 0,1 --out x.st --data "
+                      "synthetic:classes=5,channels=3,size=16,train=50,test=50");
+    program_must_fail(2, "5 outputs",
+                      "compose m --classes 0,1 --out x.st --data "
+                      "synthetic:classes=4,channels=3,size=12,train=50,test=50");
+    program_must_fail(2, "--head-epochs 0",
+                      "compose m --classes 0,1 --out x.st --head-epochs 0 " DATA);
+    cr_assert(program_lacks("x.st"));
+    cr_assert(program_lacks("x"));
+    /* modules that are not of MwT have no head */
+    program_must("train --model small.net " DATA " --epochs 1 --out b");
+    program_must("decompose b/model.safetensors " DATA " --tau 0.5 --out n");
+    program_must_fail(2, "--data", "compose n --classes 0,1 --out x.st " DATA);
+    program_must_fail(2, "--head-epochs", "reuse n --head-epochs 3 " DATA);
+    program_must_fail(1, "rates.0",
+                      "decompose a/model.safetensors --rates n/rates.safetensors "
+                      "--tau 0.9 --out x");
+    cr_assert(program_lacks("x.st"));
+}
