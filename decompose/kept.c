@@ -171,6 +171,11 @@ static moda_status check_kinds(const moda_net *net)
                    "%s: layer '%s' is a [%s], which does not decompose: take the networks apart "
                    "that it was made of",
                    net->name, layer->name, moda_layer_kind_name(layer->kind));
+        MODA_CHECK(
+            layer->kind != MODA_LAYER_MASK, MODA_ERR_UNSUPPORTED,
+            "%s: layer '%s' is a [mask] of training: modules are cut from the network without "
+            "its masks",
+            net->name, layer->name);
         MODA_CHECK(layer->kind != MODA_LAYER_CONV || layer->groups == 1 ||
                        moda_kept_depthwise(net, i),
                    MODA_ERR_UNSUPPORTED,

@@ -44,10 +44,10 @@ typedef struct moda_kept {
 
 /* keep [sites.count] points to one mask each, [channels of the site], non-zero = kept;
  * classes [class_count] are outputs of the network, in any order. Fails: MODA_ERR_ARG (a class out
- * of range or none), MODA_ERR_UNSUPPORTED (the layer and why it cannot be sliced: a [concat] or
- * [softmax], a convolution in groups that is not depthwise, a site whose channels are the network's
- * outputs, a mask that keeps nothing), MODA_ERR_NOMEM (about 6.2 bytes per channel of every layer).
- */
+ * of range or none), MODA_ERR_UNSUPPORTED (the layer and why it cannot be sliced: a [concat],
+ * [softmax] or [mask], a convolution in groups that is not depthwise, a site whose channels are the
+ * network's outputs, a mask that keeps nothing), MODA_ERR_NOMEM (about 6.2 bytes per channel of
+ * every layer). */
 MODA_MUST_USE moda_status moda_kept_create_at(const moda_net *net, moda_sites sites,
                                               const uint8_t *const *keep, const size_t *classes,
                                               size_t class_count, moda_kept **kept);
