@@ -76,6 +76,7 @@
 #include "decompose/class_tables.h"
 #include "decompose/compose.h"
 #include "decompose/decomposition.h"
+#include "decompose/describe_as.h"
 #include "decompose/diagnosis.h"
 #include "decompose/inspect.h"
 #include "decompose/join.h"

@@ -19,12 +19,13 @@
 typedef struct settings {
     const char *directory, *out, *data;
     size_t head_epochs; /* 0: not given */
+    double per_class;   /* the same */
     moda_sizes classes;
     size_t round; /* channels to a multiple of this; 1: as the masks say */
     moda_common_options common;
 } settings;
 
-enum { OPTION_COUNT = 7 };
+enum { OPTION_COUNT = 8 };
 
 static void options_table(settings *s, moda_option *common, moda_option table[OPTION_COUNT])
 {
@@ -40,6 +41,9 @@ static void options_table(settings *s, moda_option *common, moda_option table[OP
          &s->round, 1, 4096, NULL},
         {MODA_OPTION_TEXT, "data", "SPEC",
          "modules of MwT: what the head of the network learns from", &s->data, 0, 0, NULL},
+        {MODA_OPTION_REAL, "per-class", "N|SHARE",
+         "modules of MwT: training samples per class: a count, or a share below 1 (default: all)",
+         &s->per_class, 0, 1e9, NULL},
         {MODA_OPTION_SIZE, "head-epochs", "N", "modules of MwT: epochs of the head (default 10)",
          &s->head_epochs, 1, 1e6, NULL},
         {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
@@ -68,9 +72,13 @@ static moda_status check_method(const settings *s, const moda_masks *masks)
                "%s: networks of MwT modules end in a head that is trained: name the training data "
                "with --data",
                s->directory);
-    MODA_CHECK(masks->shape.mwt || (!s->data && !s->head_epochs), MODA_ERR_ARG,
+    const char *given = s->data             ? "data"
+                        : s->head_epochs    ? "head-epochs"
+                        : s->per_class != 0 ? "per-class"
+                                            : NULL;
+    MODA_CHECK(masks->shape.mwt || !given, MODA_ERR_ARG,
                "%s: --%s is for modules of MwT, these have no head to train: leave it out",
-               s->directory, s->data ? "data" : "head-epochs");
+               s->directory, given);
 out:
     return st;
 }
@@ -158,7 +166,7 @@ static moda_status add_head(const settings *s, moda_model *model, moda_model **m
     moda_subtask_head head = {0};
     moda_model *whole = NULL;
     moda_data_options_table(&options, table); /* for the defaults */
-    options.spec = s->data;
+    options.spec = s->data, options.per_class = s->per_class;
     MODA_TRY(moda_model_data_for(s->directory, model, &options, s->common.seed, false, &data));
     MODA_TRY(moda_subtask_head_learn(
         *module, s->classes.values, s->classes.n, &data->train, s->data,

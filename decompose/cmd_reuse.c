@@ -61,10 +61,8 @@ static moda_status check(const settings *s)
                "--data is missing: the data whose test images are to be classified");
     MODA_CHECK(!s->subtasks || (!s->sample && !s->sizes.n), MODA_ERR_ARG,
                "--subtasks names the sub-tasks: leave out --sample and --sizes");
-    MODA_CHECK(s->data.per_class == 0 && s->data.normalisation == MODA_NORMALISATION_DEFAULT,
-               MODA_ERR_ARG,
-               "--per-class takes training samples and --normalisation is the model's own: leave "
-               "them out");
+    MODA_CHECK(s->data.normalisation == MODA_NORMALISATION_DEFAULT, MODA_ERR_ARG,
+               "--normalisation is the model's own: leave it out");
 out:
     return st;
 }
@@ -154,6 +152,9 @@ static moda_status reuse(const settings *s)
     MODA_CHECK(masks->shape.mwt || !s->head_epochs, MODA_ERR_ARG,
                "%s: --head-epochs is for modules of MwT, these have no head to train: leave it out",
                s->directory);
+    MODA_CHECK(
+        masks->shape.mwt || s->data.per_class == 0, MODA_ERR_ARG,
+        "--per-class takes training samples, of which these modules need none: leave it out");
     MODA_TRY(find_paths(s, &csv, &journal));
     MODA_TRY(moda_test_data_open(&s->data, s->common.seed, s->limit, model, &data));
     MODA_TRY(get_subtasks(s, model, &data, &subtasks));

@@ -114,10 +114,8 @@ static moda_status check(settings *s, size_t operands)
         MODA_CHECK(!s->alpha && !s->beta && !s->gamma && !s->out && !s->one_at_a_time, MODA_ERR_ARG,
                    "--alpha, --beta, --gamma, --one-at-a-time and --out belong to trainings: "
                    "name a network with --model");
-        MODA_CHECK(s->data.per_class == 0 && s->data.normalisation == MODA_NORMALISATION_DEFAULT,
-                   MODA_ERR_ARG,
-                   "--per-class takes training samples and --normalisation is the model's own: "
-                   "leave them out");
+        MODA_CHECK(s->data.normalisation == MODA_NORMALISATION_DEFAULT, MODA_ERR_ARG,
+                   "--normalisation is the model's own: leave it out");
     }
     MODA_TRY(moda_reals_parse("tau", s->taus ? s->taus : "0.9", 0, true, 1, &s->tau));
     if (s->alpha) MODA_TRY(moda_reals_parse("alpha", s->alpha, 0, false, 1e6, &s->plan.alpha));
@@ -179,6 +177,9 @@ static moda_status sweep_one(const settings *s, const char *directory, const mod
     if (run) MODA_TRY(measure_accuracy(s, model, &data.images, &accuracy));
     MODA_CHECK(!masks->shape.mwt || isnan(s->min_active), MODA_ERR_ARG,
                "--min-active: %s is of MwT, whose modules know no floor: leave it out", directory);
+    MODA_CHECK(
+        run || masks->shape.mwt || s->data.per_class == 0, MODA_ERR_ARG,
+        "--per-class takes training samples, of which these modules need none: leave it out");
     const moda_reuse_training training = {
         .images = &data.data->train, .epochs = MODA_SUBTASK_HEAD_EPOCHS, .seed = s->common.seed};
     const moda_sweep_options options = {.directory = directory,

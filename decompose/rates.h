@@ -39,7 +39,8 @@ void moda_rates_destroy(moda_rates *rates);
 MODA_MUST_USE moda_status moda_rates_measure(const moda_model *model, const moda_images *images,
                                              size_t batch_size, const char *source,
                                              moda_rates **rates);
-/* The same by another rule than the published one; masks of [mask] layers know no other. */
+/* The same by another rule than the published one; masks of [mask] layers know no other
+ * (MODA_ERR_ARG). */
 MODA_MUST_USE moda_status moda_rates_measure_by(const moda_model *model, const moda_images *images,
                                                 size_t batch_size, moda_activity_rule rule,
                                                 const char *source, moda_rates **rates);

@@ -154,6 +154,9 @@ moda_status moda_rates_measure_by(const moda_model *model, const moda_images *im
               .batch = batch_size < images->n ? batch_size : images->n,
               .outputs = model->net->classes};
     MODA_CHECK(images->n > 0, MODA_ERR_FORMAT, "%s: no training images", source);
+    MODA_CHECK(model->net->mask_count == 0 || rule.kind == MODA_ACTIVITY_ANY, MODA_ERR_ARG,
+               "%s has masks of its own (MwT): they know no other activity rule than above 0",
+               model->net->name);
     MODA_TRY(check_input(&p, source));
     MODA_TRY(moda_rates_create(model->net, &rates));
     MODA_TRY(count_samples(&p, source, rates->samples));

@@ -1,6 +1,6 @@
 #include "decompose/strip.h"
+#include "decompose/describe_as.h"
 #include "engine/net_masked.h"
-#include <stdlib.h>
 #include <string.h>
 
 static moda_status copy_weights(const moda_model *model, moda_model *plain)
@@ -19,19 +19,6 @@ out:
     return st;
 }
 
-static moda_status copy_classes(const moda_model *model, moda_model *plain)
-{
-    moda_status st = MODA_OK;
-    for (size_t k = 0; k < model->net->classes; k++) {
-        const char *name = model->class_names[k];
-        plain->class_ids[k] = model->class_ids[k];
-        plain->class_names[k] = name ? strdup(name) : NULL;
-        MODA_CHECK(!name || plain->class_names[k], MODA_ERR_NOMEM, "out of memory: a class name");
-    }
-out:
-    return st;
-}
-
 moda_status moda_model_strip(const moda_model *model, moda_model **result)
 {
     moda_status st = MODA_OK;
@@ -42,10 +29,7 @@ moda_status moda_model_strip(const moda_model *model, moda_model **result)
     MODA_TRY(moda_net_strip_masks(model->net, &net));
     MODA_TRY(moda_model_create(net, &plain)); /* takes the net, also when it fails */
     MODA_TRY(copy_weights(model, plain));
-    MODA_TRY(copy_classes(model, plain));
-    memcpy(plain->mean, model->mean, sizeof plain->mean);
-    memcpy(plain->std, model->std, sizeof plain->std);
-    plain->crop = model->crop;
+    MODA_TRY(moda_model_describe_as(plain, model, NULL));
     *result = plain, plain = NULL;
 out:
     moda_model_destroy(plain);

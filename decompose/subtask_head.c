@@ -1,4 +1,5 @@
 #include "decompose/subtask_head.h"
+#include "decompose/describe_as.h"
 #include "decompose/pick_images.h"
 #include "engine/evaluate.h"
 #include "engine/head.h"
@@ -147,19 +148,6 @@ out:
     return st;
 }
 
-static moda_status name_classes(const moda_model *trunk, const size_t *classes, moda_model *model)
-{
-    moda_status st = MODA_OK;
-    for (size_t k = 0; k < model->net->classes; k++) {
-        const char *name = trunk->class_names[classes[k]];
-        model->class_ids[k] = trunk->class_ids[classes[k]];
-        model->class_names[k] = name ? strdup(name) : NULL;
-        MODA_CHECK(!name || model->class_names[k], MODA_ERR_NOMEM, "out of memory: a class name");
-    }
-out:
-    return st;
-}
-
 moda_status moda_subtask_head_attach(const moda_model *trunk, const moda_subtask_head *head,
                                      const size_t *classes, moda_model **composed)
 {
@@ -172,10 +160,7 @@ moda_status moda_subtask_head_attach(const moda_model *trunk, const moda_subtask
     memcpy(model->values, trunk->values, trunk->parameters.elements * sizeof *behind);
     memcpy(behind, head->weight, head->outputs * head->inputs * sizeof *behind);
     memcpy(behind + head->outputs * head->inputs, head->bias, head->outputs * sizeof *behind);
-    MODA_TRY(name_classes(trunk, classes, model));
-    memcpy(model->mean, trunk->mean, sizeof model->mean);
-    memcpy(model->std, trunk->std, sizeof model->std);
-    model->crop = trunk->crop;
+    MODA_TRY(moda_model_describe_as(model, trunk, classes));
     MODA_CHECK(!trunk->module || (model->module = strdup(trunk->module)) != NULL, MODA_ERR_NOMEM,
                "out of memory: the description of a module");
     *composed = model, model = NULL;

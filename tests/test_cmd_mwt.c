@@ -80,6 +80,10 @@ Test(cmd_mwt, a_composed_file_does_what_reuse_says)
     cr_assert(eq(dbl, number("c.json", "head_parameters"), 18));
     cr_assert(gt(dbl, composed, 0.5), "%g: the head has learned nothing", composed);
     free(csv);
+    program_must("compose m --classes 0,2,4 --out few.st --per-class 20 " DATA);
+    program_must("eval few.st --json few.json " DATA);
+    cr_assert(not(program_same("a.st", "few.st")), "learned from 60 images, not 240");
+    program_must("reuse m --sizes 3 --per-class 20 --csv few.csv " DATA);
     program_result again = program_must("reuse m --sizes 3 --standard a/model.safetensors " DATA);
     cr_assert(strstr(again.out, "resumed: 30 of 30 results") != NULL, "%s", again.out);
 }
@@ -123,6 +127,9 @@ Test(cmd_mwt, wrong_calls_say_what_is_wrong)
     program_must("decompose b/model.safetensors " DATA " --tau 0.5 --out n");
     program_must_fail(2, "--data", "compose n --classes 0,1 --out x.st " DATA);
     program_must_fail(2, "--head-epochs", "reuse n --head-epochs 3 " DATA);
+    program_must_fail(2, "--per-class", "reuse n --per-class 3 " DATA);
+    program_must_fail(2, "--per-class", "sweep n --tau 0.9 --per-class 3 " DATA);
+    program_must_fail(2, "--per-class", "compose n --classes 0,1 --out x.st --per-class 3");
     program_must_fail(1, "rates.0",
                       "decompose a/model.safetensors --rates n/rates.safetensors "
                       "--tau 0.9 --out x");
