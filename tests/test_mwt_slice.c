@@ -14,7 +14,7 @@
 
 TestSuite(mwt_slice, .timeout = 120);
 
-enum { ROUNDS = 400 };
+enum { ROUNDS = 150 };
 
 /* A model, what its modules are cut from, masks, and the module of two classes. */
 typedef struct cut {
@@ -123,7 +123,7 @@ Test(mwt_slice, module_equals_the_plain_network_zeroed_where_masks_were)
         }
         release(&c);
     }
-    cr_assert(checked > 60 && changed > checked / 2, "%zu checked, %zu changed", checked, changed);
+    cr_assert(checked > 30 && changed > checked / 2, "%zu checked, %zu changed", checked, changed);
 }
 
 /* Any graph: each layer forced to what it keeps. */
