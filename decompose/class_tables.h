@@ -1,9 +1,10 @@
-/* decompose/class_tables.h - one table per layer whose channels are masked, [classes, units], as rates and
- * masks files hold them: tensors PREFIX.0 .. PREFIX.L-1.
+/* decompose/class_tables.h - one table per layer whose channels are masked, [classes, units], as
+ * rates and masks files hold them: tensors PREFIX.0 .. PREFIX.L-1.
  *
- * These layers are the tracked ReLUs. A network with [mask] layers (MwT) has masks of its own: there
- * they are the layers that the [mask]s multiply. Modules have no [mask] any more, so the layers are
- * numbered as in the network without (moda_net_strip_masks()), which is what modules are cut from. */
+ * These layers are the tracked ReLUs. A network with [mask] layers (MwT) has masks of its own:
+ * there they are the layers that the [mask]s multiply. Modules have no [mask] any more, so the
+ * layers are numbered as in the network without (moda_net_strip_masks()), which is what modules
+ * are cut from. */
 #ifndef MODA_DECOMPOSE_CLASS_TABLES_H
 #define MODA_DECOMPOSE_CLASS_TABLES_H
 

@@ -19,12 +19,14 @@
 #include <stddef.h>
 
 /* What the module of classes [count] keeps: the OR of their masks, and of the logits those of the
- * classes, or, of MwT, all. The order of classes does not matter. Fails as moda_kept_create_at(). */
+ * classes, or, of MwT, all. The order of classes does not matter. Fails as
+ * moda_kept_create_at(). */
 MODA_MUST_USE moda_status moda_kept_of_classes(const moda_net *net, const moda_masks *masks,
                                                const size_t *classes, size_t count,
                                                moda_kept **kept);
-/* What keeps `kept`, which is of these classes, as a model. One of MwT has all outputs of the model, for
- * a head to read (subtask_head.h), and says "method": "mwt" in its metadata moda.module. */
+/* What keeps `kept`, which is of these classes, as a model. One of MwT has all outputs of the
+ * model, for a head to read (subtask_head.h), and says "method": "mwt" in its metadata
+ * moda.module. */
 MODA_MUST_USE moda_status moda_compose_kept(const moda_model *model, const moda_masks *masks,
                                             const moda_kept *kept, const size_t *classes,
                                             size_t count, moda_model **module);
@@ -42,8 +44,8 @@ MODA_MUST_USE moda_status moda_kept_of_unions(const moda_net *net, const moda_ma
                                               const uint8_t *const *keep, const size_t *classes,
                                               size_t count, moda_kept **kept);
 
-/* Model, as it was trained, and masks of a folder that moda decompose wrote. Fails: MODA_ERR_IO (a file
- * is missing), MODA_ERR_FORMAT (masks of another network or of other weights). */
+/* Model, as it was trained, and masks of a folder that moda decompose wrote. Fails: MODA_ERR_IO (a
+ * file is missing), MODA_ERR_FORMAT (masks of another network or of other weights). */
 MODA_MUST_USE moda_status moda_decomposition_open(const char *directory, moda_model **model,
                                                   moda_masks **masks);
 

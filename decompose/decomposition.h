@@ -49,10 +49,10 @@ MODA_MUST_USE moda_status moda_decomposition_measure(const moda_model *model,
                                                      moda_decomposition **decomposition);
 void moda_decomposition_destroy(moda_decomposition *decomposition);
 
-/* The report: tau, min_active, activity, model_parameters, model_multiply_adds, model_neurons, modules[{class, name, neurons,
- * parameters, size, flops, multiply_adds}], mean_size, mean_flops, mean_overlap, overlap[i][j];
- * size and flops are shares of the model. Of MwT, method "mwt" in place of min_active and activity. New
- * reference. */
+/* The report: tau, min_active, activity, model_parameters, model_multiply_adds, model_neurons,
+ * modules[{class, name, neurons, parameters, size, flops, multiply_adds}], mean_size, mean_flops,
+ * mean_overlap, overlap[i][j]; size and flops are shares of the model. Of MwT, method "mwt" in
+ * place of min_active and activity. New reference. */
 MODA_MUST_USE moda_status moda_decomposition_json(const moda_decomposition *decomposition,
                                                   json_t **json);
 

@@ -3,16 +3,16 @@
  * Metrics and slicing both start from here, so that a module can be measured without being built.
  *
  * Masks decide about the channels of some layers, the sites: of the tracked ReLUs, or of what the
- * masks of MwT multiply (class_tables.h). Rules (docs/decomposition.md). Each layer has the channels
- * that its readers want and those that can be had; it keeps what is in both.
+ * masks of MwT multiply (class_tables.h). Rules (docs/decomposition.md). Each layer has the
+ * channels that its readers want and those that can be had; it keeps what is in both.
  *   wanted     from a site: its mask, as far as its readers want that. By a convolution or linear
  *              layer: all; by any other layer: what is wanted from it; at the end: the classes
  *   to be had  from a convolution or linear layer, a [select] and the input: all; from an addition:
  *              what either side has; from any other layer: what it reads; from a site: no more than
  *              its mask
- * A depthwise convolution or batch norm of which only masks want something gives all that they want:
- * channels that it cannot read enter as zeros. Where nothing would be left, the first channel of a
- * site's mask, or the first wanted one, stays.
+ * A depthwise convolution or batch norm of which only masks want something gives all that they
+ * want: channels that it cannot read enter as zeros. Where nothing would be left, the first
+ * channel of a site's mask, or the first wanted one, stays.
  *
  * So a layer that works channel by channel may keep other channels than the layer it reads:
  * slicing puts a [select] between the two. */

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Images list [n]: their labels and pixels are copied; pictures of sizes of their own are borrowed. Fails:
- * MODA_ERR_NOMEM. */
+/* Images list [n]: their labels and pixels are copied; pictures of sizes of their own are
+ * borrowed. Fails: MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_images_pick(const moda_images *images, const uint32_t *list,
                                            size_t n, moda_images *picked);
 void moda_images_free_picked(moda_images *picked); /* zeroed struct is fine */

@@ -82,14 +82,15 @@ typedef struct moda_reuse {
         total; /* results (sub-task and part of a class) out of the journal, of so many */
 } moda_reuse;
 
-/* Fails: MODA_ERR_ARG (images of another shape, a class without images, a standard model without one of
- * the classes, MwT without training images), MODA_ERR_UNSUPPORTED (the network cannot be sliced, or a mask is empty),
- * MODA_ERR_FORMAT (the journal is of other weights, masks or data), MODA_ERR_IO, MODA_ERR_NOMEM.
- * Memory: MODA_REUSE_BYTES for results of segments, MODA_REUSE_EXECUTOR_BYTES for executors, one
- * composed network; of MwT MODA_REUSE_TRUNK_BYTES for what trunks say (more if one sub-task needs it). */
+/* Fails: MODA_ERR_ARG (images of another shape, a class without images, a standard model without
+ * one of the classes, MwT without training images), MODA_ERR_UNSUPPORTED (the network cannot be
+ * sliced, or a mask is empty), MODA_ERR_FORMAT (the journal is of other weights, masks or data),
+ * MODA_ERR_IO, MODA_ERR_NOMEM. Memory: MODA_REUSE_BYTES for results of segments,
+ * MODA_REUSE_EXECUTOR_BYTES for executors, one composed network; of MwT MODA_REUSE_TRUNK_BYTES for
+ * what trunks say (more if one sub-task needs it). */
 #define MODA_REUSE_BYTES          ((size_t)3 << 29)
 #define MODA_REUSE_EXECUTOR_BYTES ((size_t)1 << 30)
-#define MODA_REUSE_TRUNK_BYTES    ((size_t)1 << 29)
+#define MODA_REUSE_TRUNK_BYTES    ((size_t)1 << 26)
 MODA_MUST_USE moda_status moda_reuse_run(const moda_reuse_options *options, moda_reuse **reuse);
 void moda_reuse_destroy(moda_reuse *reuse);
 

@@ -6,8 +6,8 @@
 #include "decompose/reuse_journal.h"
 #include "decompose/reuse_plan.h"
 
-/* What composed networks say of the images of their classes, sub-task by sub-task: the classes in the
- * sub-task's order, of each its images in the order of the data. */
+/* What composed networks say of the images of their classes, sub-task by sub-task: the classes in
+ * the sub-task's order, of each its images in the order of the data. */
 typedef struct moda_reuse_outputs {
     size_t count;
     size_t *n;         /* [count] images */
@@ -42,7 +42,8 @@ MODA_MUST_USE moda_status moda_reuse_prepare(const moda_reuse_options *o, const 
                                              moda_reuse_work *w);
 void moda_reuse_work_free(moda_reuse_work *w);
 
-/* Of MwT: trains a head for each sub-task of which something is not known of w->correct, and judges it. */
+/* Of MwT: trains a head for each sub-task of which something is not known of w->correct, and
+ * judges it. */
 MODA_MUST_USE moda_status moda_reuse_learn_all(moda_reuse_work *w, moda_reuse_journal *journal);
 /* The images of output number k in a sub-task's outputs stand from here on. */
 size_t moda_reuse_place(const moda_reuse_work *w, size_t subtask, size_t output);

@@ -1,8 +1,9 @@
-/* decompose/reuse_learn.c - reuse of MwT modules: a head for every sub-task, trained on what its trunk
- * says of the training images and judged on what it says of the test images.
+/* decompose/reuse_learn.c - reuse of MwT modules: a head for every sub-task, trained on what its
+ * trunk says of the training images and judged on what it says of the test images.
  *
- * A trunk's outputs are a few numbers an image, so those of many sub-tasks fit into memory at a time. As
- * in other reuse, the sub-tasks of such a block share what they compute alike. */
+ * A trunk's outputs are a few numbers an image, so those of many sub-tasks fit into memory at a
+ * time. As in other reuse, the sub-tasks of such a block share what they compute alike. Larger
+ * blocks share more, but a run that is cut short loses what it has not finished of a block. */
 #include "base/progress.h"
 #include "decompose/reuse_internal.h"
 #include "decompose/subtask_head.h"
@@ -85,8 +86,8 @@ static bool is_known(const moda_reuse_work *w, size_t t)
     return known;
 }
 
-/* Sub-tasks of which something is not known, from *next on, as many as their outputs have room. list
- * [sub-tasks] gets their numbers. */
+/* Sub-tasks of which something is not known, from *next on, as many as their outputs have room.
+ * list [sub-tasks] gets their numbers. */
 static void choose_block(const moda_reuse_work *w, const size_t *counts, size_t *next, size_t *list,
                          moda_subtasks *block)
 {

@@ -17,9 +17,9 @@
 
 enum { MODA_WIDEN_MULTIPLE = 16 };
 
-/* Appends MODA_WIDEN_MULTIPLE - 1 idle channels to every layer whose channels a mask at one of the sites
- * decides about; to none at all where the network does not allow it. Fails: MODA_ERR_UNSUPPORTED (the network cannot
- * be sliced), MODA_ERR_NOMEM. */
+/* Appends MODA_WIDEN_MULTIPLE - 1 idle channels to every layer whose channels a mask at one of the
+ * sites decides about; to none at all where the network does not allow it. Fails:
+ * MODA_ERR_UNSUPPORTED (the network cannot be sliced), MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_widen(const moda_model *model, moda_sites sites, moda_model **wide);
 
 /* What a network composed of the widened model keeps for outputs [count]: the OR of their masks, which

@@ -6,12 +6,12 @@
 #include "engine/model.h"
 #include "tests/random_graph.h"
 
-/* The model, which is destroyed, with masks added; its weights stay, those of the masks are by formula.
- * NULL if it has nothing to mask. */
+/* The model, which is destroyed, with masks added; its weights stay, those of the masks are by
+ * formula. NULL if it has nothing to mask. */
 moda_model *mwt_add_masks(moda_model *plain);
 
-/* A small network with residual and depthwise convolutions, batch norms, hidden linear layer and masks:
- * images 3x16x16, six classes with names, CIFAR's normalisation, weights by formula. */
+/* A small network with residual and depthwise convolutions, batch norms, hidden linear layer and
+ * masks: images 3x16x16, six classes with names, CIFAR's normalisation, weights by formula. */
 moda_model *mwt_model(void);
 
 /* Each class keeps about one in `share` channels of each layer, at least one. tau 0.9. */

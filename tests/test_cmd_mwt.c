@@ -1,4 +1,5 @@
-/* moda decompose, compose, eval, reuse and sweep on a model of moda train --method mwt, as programs. */
+/* moda decompose, compose, eval, reuse and sweep on a model of moda train --method mwt, as
+ * programs. */
 #include "base/json.h"
 #include "tests/capture.h"
 #include "tests/program.h"

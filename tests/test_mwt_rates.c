@@ -1,4 +1,5 @@
-/* Rates of models with masks of their own: how often a mask is above 0, against the network in f64. */
+/* Rates of models with masks of their own: how often a mask is above 0, against the network in
+ * f64. */
 #include "decompose/rates.h"
 #include "tests/mwt_subject.h"
 #include "tests/naive_net.h"

@@ -1,5 +1,5 @@
-/* Reuse of MwT modules: every sub-task against composing its network, training its head and evaluating it
- * alone. */
+/* Reuse of MwT modules: every sub-task against composing its network, training its head and
+ * evaluating it alone. */
 #include "decompose/compose.h"
 #include "decompose/metrics.h"
 #include "decompose/reuse_journal.h"

@@ -1,5 +1,5 @@
-/* Modules of models with masks of their own (MwT). The oracle is the network without its masks, in f64
- * loops, with the channels that the masks drop forced to zero where the masks were. */
+/* Modules of models with masks of their own (MwT). The oracle is the network without its masks, in
+ * f64 loops, with the channels that the masks drop forced to zero where the masks were. */
 #include "decompose/compose.h"
 #include "decompose/metrics.h"
 #include "decompose/strip.h"
@@ -75,8 +75,8 @@ static void free_masks(const moda_net *net, uint8_t **keep)
     free(keep);
 }
 
-/* A batch norm or depthwise convolution that no mask follows makes constants of dropped channels, which
- * modules drop with them (docs/decomposition.md). None of the published networks has one. */
+/* A batch norm or depthwise convolution that no mask follows makes constants of dropped channels,
+ * which modules drop with them (docs/decomposition.md). None of the published networks has one. */
 static bool makes_constants(const moda_net *net)
 {
     bool first = true, makes = false;
@@ -204,8 +204,8 @@ Test(mwt_slice, vgg16_is_cut_as_published)
     release(&c);
 }
 
-/* A block's output has the channels of its second convolution and those of the branch beside it, or of
- * the block before; that is what the next block reads. */
+/* A block's output has the channels of its second convolution and those of the branch beside it,
+ * or of the block before; that is what the next block reads. */
 Test(mwt_slice, resnet18_is_cut_as_published)
 {
     random_source s = random_seed(44);
