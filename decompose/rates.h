@@ -1,10 +1,8 @@
 /* decompose/rates.h - activation rates: for which share of a class's samples is a neuron active.
- * (class_tables.h says which layers; of a [mask] layer a channel is active where its mask is above
- * 0.)
  *     rate[c][l][k] = f32(samples of class c with neuron k of tracked layer l active)
  *                     / f32(samples of class c)
  * divided in f32, as the mean of zeros and ones is in PyTorch. Active: by a rule of
- * decompose/activity_rule.h.
+ * decompose/activity_rule.h; of a [mask] layer (class_tables.h) where its mask is above 0.
  *
  * File (docs/formats.md): safetensors, `rates.L` f32 [classes, units] for each tracked layer L,
  * and in the metadata `moda.samples`, JSON: samples per class, `moda.activity`: the rule, and

@@ -1,7 +1,7 @@
 /* decompose/subtask_head.h - the last layers of a network composed of MwT modules.
  *
- * Its trunk, cut out of the model, keeps all outputs z of the model, whatever the classes T. A
- * head
+ * Its trunk, cut out of the model, keeps all outputs z of the model, whatever the classes T.
+ * A head
  *     module_head.0  relu(z)
  *     module_head.1  linear, one output per class of T, ascending
  * is trained on T's training samples, the trunk frozen (engine/head.h): learning rate 0.05,
