@@ -82,6 +82,10 @@ static moda_status check_images(const moda_ablate_options *o)
                net->input.c, net->input.h, net->input.w);
     MODA_CHECK(o->model->std[0] > 0, MODA_ERR_ARG,
                "the model does not say how its input is normalised: train or decompose it again");
+    MODA_CHECK(!o->masks->shape.mwt, MODA_ERR_UNSUPPORTED,
+               "network %s has [mask] layers (MwT), which switch channels by sample: only networks "
+               "without are ablated",
+               net->name);
     MODA_CHECK(net->tracked[net->tracked_count - 1] + 1 < net->layer_count, MODA_ERR_UNSUPPORTED,
                "%s ends in a ReLU, whose channels are its outputs: end it with a linear layer",
                net->name);

@@ -33,6 +33,11 @@ static inline moda_sites moda_class_tables_sites(const moda_class_tables *shape)
 {
     return (moda_sites){shape->layers, shape->site};
 }
+/* The layer of the network that table l is called after: the tracked ReLU, or the [mask]. */
+static inline const char *moda_class_tables_name(const moda_net *net, size_t l)
+{
+    return net->layers[net->mask_count ? net->masks[l] : net->tracked[l]].name;
+}
 /* Channels and features of all tables' layers. */
 static inline size_t moda_class_tables_units(const moda_class_tables *shape)
 {

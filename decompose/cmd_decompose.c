@@ -155,6 +155,9 @@ static moda_status diagnose(const settings *s, const moda_dataset *data, const m
     MODA_TRY(moda_diagnose_training(found, s->model, model->net->classes));
     if (s->no_reuse)
         found->not_judged[MODA_SIGNATURE_REUSE] = "--no-reuse";
+    else if (masks->shape.mwt)
+        found->not_judged[MODA_SIGNATURE_REUSE] =
+            "composed networks of MwT have heads to train: moda reuse tells";
     else if (!data)
         found->not_judged[MODA_SIGNATURE_REUSE] = "no --data: moda reuse tells";
     else if (data->test.n == 0)

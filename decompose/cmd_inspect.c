@@ -79,6 +79,11 @@ static moda_status measure(const settings *s, moda_model *model, double **matrix
     const moda_net *net = model->net;
     moda_test_data data = {0};
     if (!s->data.spec) goto out;
+    MODA_CHECK(
+        net->mask_count == 0, MODA_ERR_UNSUPPORTED,
+        "%s: its masks are those of [mask] layers (MwT), whose activations say nothing about "
+        "them: leave --data out",
+        s->directory);
     MODA_TRY(moda_test_data_open(&s->data, s->common.seed, s->limit, model, &data));
     MODA_ALLOC(*matrix, net->tracked_count * net->classes * net->classes * sizeof **matrix);
     MODA_TRY(moda_activation_similarity(model, &data.images, s->batch_size, *matrix));

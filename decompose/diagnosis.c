@@ -89,7 +89,7 @@ void moda_diagnosis_class(FILE *f, const moda_model *model, size_t output)
 
 const char *moda_diagnosis_layer(const moda_model *model, size_t l)
 {
-    return model->net->layers[model->net->tracked[l]].name;
+    return moda_class_tables_name(model->net, l);
 }
 
 size_t moda_diagnosis_largest(size_t n, const double *values, double least,

@@ -121,14 +121,13 @@ static json_t *layer_json(const moda_inspect_options *o, size_t l)
     int bad = 0;
     for (size_t i = 0; i < o->outputs.n; i++)
         bad |= json_array_append_new(classes, class_json(o, l, o->outputs.values[i]));
-    json_t *object =
-        json_pack("{s:I s:o s:I s:I s:I s:I s:I s:I s:I s:O s:o s:o}", "layer", (json_int_t)l,
-                  "name", moda_json_text(o->model->net->layers[o->model->net->tracked[l]].name),
-                  "neurons", (json_int_t)n.units, "exclusive", (json_int_t)n.exclusive, "shared",
-                  (json_int_t)n.shared, "by_all", (json_int_t)n.by_all, "unused",
-                  (json_int_t)n.unused, "dead", (json_int_t)n.dead, "floor", (json_int_t)n.floored,
-                  "classes", classes, "rate_similarity", matrix_json(o, l, false),
-                  "activation_similarity", o->activation ? matrix_json(o, l, true) : json_null());
+    json_t *object = json_pack(
+        "{s:I s:o s:I s:I s:I s:I s:I s:I s:I s:O s:o s:o}", "layer", (json_int_t)l, "name",
+        moda_json_text(moda_class_tables_name(o->model->net, l)), "neurons", (json_int_t)n.units,
+        "exclusive", (json_int_t)n.exclusive, "shared", (json_int_t)n.shared, "by_all",
+        (json_int_t)n.by_all, "unused", (json_int_t)n.unused, "dead", (json_int_t)n.dead, "floor",
+        (json_int_t)n.floored, "classes", classes, "rate_similarity", matrix_json(o, l, false),
+        "activation_similarity", o->activation ? matrix_json(o, l, true) : json_null());
     json_decref(classes);
     if (!bad) return object;
     json_decref(object);
@@ -160,7 +159,7 @@ static void write_row(FILE *f, const moda_inspect_options *o, size_t l, size_t c
     const bool floored = moda_masks_floored(o->masks, o->rates, c, l);
     for (size_t k = 0; k < o->rates->shape.units[l]; k++) {
         fprintf(f, "%zu,", l);
-        moda_csv_text(f, o->model->net->layers[o->model->net->tracked[l]].name);
+        moda_csv_text(f, moda_class_tables_name(o->model->net, l));
         fprintf(f, ",%u,%zu,%.6g,%u,%d,%zu\n", o->model->class_ids[c], k,
                 (double)rate_row(o->rates, l, c)[k], mask_row(o->masks, l, c)[k], floored,
                 moda_count_keepers(o->masks, l, k));

@@ -19,7 +19,7 @@ static const char *const bin_names[MODA_RATE_BINS] = {"0",       "0-0.1",   "0.1
 
 static const char *layer_name(const moda_inspect_options *o, size_t l)
 {
-    return o->model->net->layers[o->model->net->tracked[l]].name;
+    return moda_class_tables_name(o->model->net, l);
 }
 
 static const char *class_name(const moda_inspect_options *o, size_t c)

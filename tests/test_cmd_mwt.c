@@ -102,6 +102,16 @@ Test(cmd_mwt, sweeps_train_heads_too)
     json_decref(json);
 }
 
+Test(cmd_mwt, is_judged_and_looked_into_but_not_ablated)
+{
+    program_must("inspect m --json i.json");
+    char *text = test_read(test_path("i.json"));
+    cr_assert(strstr(text, "\"b2.mask") != NULL, "layers go by their [mask]s: %s", text);
+    free(text);
+    program_must_fail(1, "--data", "inspect m " DATA);
+    program_must_fail(1, "[mask]", "ablate m " DATA);
+}
+
 Test(cmd_mwt, wrong_calls_say_what_is_wrong)
 {
     program_must_fail(2, "--data", "compose m --classes 0,1 --out x.st");
