@@ -5,13 +5,11 @@
 #include <string.h>
 
 static const moda_command *const benchmarks[] = {
-    &moda_bench_step,       &moda_bench_infer,
-    &moda_bench_tune,       &moda_bench_conv,
-    &moda_bench_gemm,       &moda_bench_data,
-    &moda_bench_similarity, &moda_bench_frequency,
-    &moda_bench_optimizer,  &moda_bench_peak,
-    &moda_bench_stream,     &moda_bench_numa,
-    &moda_bench_turn,       NULL /* closes the table */
+    &moda_bench_step,      &moda_bench_by_method,  &moda_bench_infer,
+    &moda_bench_tune,      &moda_bench_conv,       &moda_bench_gemm,
+    &moda_bench_data,      &moda_bench_similarity, &moda_bench_frequency,
+    &moda_bench_optimizer, &moda_bench_peak,       &moda_bench_stream,
+    &moda_bench_numa,      &moda_bench_turn,       NULL /* closes the table */
 };
 
 /* "bench infer" -> "infer" */
