@@ -37,7 +37,7 @@ WITHOUT_BUILD := clean help deps uninstall format check-format fuzz
 GOALS  := $(filter-out $(WITHOUT_BUILD),$(or $(MAKECMDGOALS),all))
 GROUPS := $(if $(GOALS),build) $(if $(filter test tests test-numa,$(GOALS))$(findstring /tests/,$(GOALS)),test plot) \
           $(if $(filter test-numa,$(GOALS)),numa) $(if $(filter faults,$(GOALS)),faults) \
-          $(if $(filter demo study-lenet5,$(GOALS)),data) $(if $(filter bench-peers,$(GOALS)),peers)
+          $(if $(filter demo,$(GOALS)),data) $(if $(filter bench-peers,$(GOALS)),peers)
 ifneq ($(strip $(GROUPS)),)
 INSTALLED := $(shell ./deps.sh $(GROUPS) >&2 && echo yes)
 ifneq ($(INSTALLED),yes)
@@ -86,11 +86,9 @@ MAKEFLAGS += --no-builtin-rules
 
 # ---- targets ----
 
-CIFAR_STUDIES := study-vgg16 study-resnet18 study-mobilenet
-
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests test test-numa fuzz faults demo study-lenet5 $(CIFAR_STUDIES) bench-peers nightly docs docs-blocks check-docs format check-format install uninstall deps clean help FORCE
+.PHONY: all tests test test-numa fuzz faults demo bench-peers nightly docs docs-blocks check-docs format check-format install uninstall deps clean help FORCE
 
 all: $(MODA) $B/libmoda.a $B/libmoda.so
 
@@ -162,18 +160,6 @@ faults: $(MODA)
 demo: $(MODA)
 	@bench/demo.sh $(abspath $(MODA))
 
-# Long ones, by hand: docs/results.md and docs/performance.md say what came out.
-STUDIES := build/studies
-study-lenet5: $(MODA)
-	@bench/study.sh $(abspath $(MODA)) $(STUDIES)/lenet5 lenet5 fashion-mnist $(or $(EPOCHS),20) \
-	    '0,1 0,6 2,4,6 0,3,5,9 1,5,7,8,9 0,1,2,3,4,5,6,7,8' $(OPTIONS)
-study-vgg16:     USUAL_EPOCHS := 8
-study-resnet18:  USUAL_EPOCHS := 6
-study-mobilenet: USUAL_EPOCHS := 8
-$(CIFAR_STUDIES): study-%: $(MODA)
-	@test -n '$(CIFAR10)' || { echo 'moda: give the folder of the binary files: make $@ CIFAR10=DIR' >&2; exit 2; }
-	@bench/study.sh $(abspath $(MODA)) $(STUDIES)/$* $* 'cifar10:$(CIFAR10)' $(or $(EPOCHS),$(USUAL_EPOCHS)) \
-	    '0,1 3,5 0,2,7,9 1,3,5,7,9 0,1,2,3,4,5,6,7,8' $(OPTIONS)
 bench-peers: $(MODA)
 	@bench/peers/compare.py --moda $(abspath $(MODA)) $(PEERS)
 
@@ -237,8 +223,6 @@ help:
 	    '  make fuzz           made-up files for every reader, FUZZ_SECONDS=10 for each; ONLY="net mat" some' \
     '  make faults         memory and system calls that fail, in turn each: a few minutes of small jobs' \
     '  make demo           LeNet-5 on Fashion-MNIST: train, decompose, compose' \
-	    '  make study-lenet5   LeNet-5 on Fashion-MNIST, the tables of docs/results.md' \
-    '  make study-vgg16, study-resnet18, study-mobilenet CIFAR10=DIR   likewise, on CIFAR-10' \
     '  make bench-peers    a training step beside PyTorch; PEERS="--help" for options' \
     '  make nightly        figures beside those of nights before, in build/nightly/; HISTORY=FILE, OPTIONS="--long"' \
     '  make install        to PREFIX ($(PREFIX)), below DESTDIR; make uninstall takes it back' \
@@ -248,7 +232,6 @@ help:
     '  make deps           install everything that any target needs' \
 	    '  make clean' \
 	    'variables' \
-    '  EPOCHS=N OPTIONS="..."  of the studies: epochs, further options of moda train' \
 	    '  SAN=address,undefined   sanitizers, in build/address-undefined/' \
 	    '  ARCH=native             compile everything for one machine, in build/native/' \
 	    '  WERROR=1                warnings are errors' \

@@ -10,23 +10,12 @@
 #include <string.h>
 
 static const moda_command *const commands[] = {
-    &moda_command_describe,
-    &moda_command_train,
-    &moda_command_eval,
-    &moda_command_decompose,
-    &moda_command_compose,
-    &moda_command_reuse,
-    &moda_command_sweep,
-    &moda_command_replace,
-    &moda_command_add_class,
-    &moda_command_inspect,
-    &moda_command_ablate,
-    &moda_command_topo,
-    &moda_command_bench,
-    &moda_command_scale,
-    &moda_command_nightly,
-    &moda_command_report,
-    NULL /* closes the table */
+    &moda_command_describe,   &moda_command_train,   &moda_command_eval,
+    &moda_command_decompose,  &moda_command_compose, &moda_command_reuse,
+    &moda_command_sweep,      &moda_command_replace, &moda_command_add_class,
+    &moda_command_inspect,    &moda_command_ablate,  &moda_command_topo,
+    &moda_command_bench,      &moda_command_scale,   &moda_command_nightly,
+    &moda_command_experiment, &moda_command_report,  NULL /* closes the table */
 };
 
 static void print_help(void)

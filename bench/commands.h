@@ -6,7 +6,8 @@
 
 extern const moda_command moda_command_report;
 extern const moda_command moda_command_bench;
-extern const moda_command moda_command_scale;   /* cmd_scale.c */
-extern const moda_command moda_command_nightly; /* cmd_nightly.c */
+extern const moda_command moda_command_scale;      /* cmd_scale.c */
+extern const moda_command moda_command_experiment; /* cmd_experiment.c */
+extern const moda_command moda_command_nightly;    /* cmd_nightly.c */
 
 #endif

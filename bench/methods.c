@@ -60,7 +60,7 @@ static moda_status train(const moda_methods_bench *b, moda_method_row *row, doub
                                         .seed = b->seed};
     row->before = row->steps.n;
     MODA_TRY(moda_trainer_create(row->model, &data, &options, &trainer));
-    MODA_TRY(moda_trainer_run(trainer, (moda_train_events){row, on_step, NULL}));
+    MODA_TRY(moda_trainer_run(trainer, (moda_train_events){.user = row, .step = on_step}));
 out:
     moda_trainer_destroy(trainer);
     return st;

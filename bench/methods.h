@@ -1,6 +1,7 @@
 /* bench/methods.h - what a training step costs by each method of training, beside a standard step.
  *
- * Methods take turns: a turn is a few steps of moda train, on the same images, after two that warm up. Each
+ * Methods take turns: a turn is a few steps of moda train, on the same images, after two that warm
+ * up. Each
  * round gives every method's median, and so a ratio to the standard one's that a slower or faster
  * machine leaves as it was; told are the median ratio of all rounds, and how well it is known. */
 #ifndef MODA_BENCH_METHODS_H

@@ -34,7 +34,8 @@ static double middle(double *values, size_t n)
     return values[n / 2];
 }
 
-/* Each turn of this few steps has as many, so rounds can be told apart: 3, as turns are that short. */
+/* Each turn of this few steps has as many, so rounds can be told apart: 3, as turns are that short.
+ * */
 Test(bench_methods, ratios_are_those_of_the_rounds_medians)
 {
     enum { ROUNDS = 5, STEPS = 3 };

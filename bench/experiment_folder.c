@@ -1,0 +1,226 @@
+/* bench/experiment_folder.c - the folder of a study: whose it is, and trainings that were done
+ * elsewhere. */
+#include "base/file.h"
+#include "base/log.h"
+#include "bench/experiment_internal.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- settings ---- */
+
+/* A text of a JSON value, for a message; free() it. */
+static char *shown(const json_t *value)
+{
+    return value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : strdup("nothing");
+}
+
+static moda_status compare_settings(const json_t *ours, const json_t *theirs, const char *path)
+{
+    moda_status st = MODA_OK;
+    const char *key;
+    json_t *value;
+    char *a = NULL, *b = NULL;
+    json_object_foreach((json_t *)ours, key, value)
+    {
+        const json_t *other = json_object_get(theirs, key);
+        if (json_equal(value, other)) continue;
+        a = shown(other), b = shown(value);
+        MODA_CHECK(false, MODA_ERR_ARG,
+                   "%s: this folder's %s is %s, not %s: name another folder with --out, or give "
+                   "the same settings",
+                   path, key, a ? a : "", b ? b : "");
+    }
+out:
+    free(a);
+    free(b);
+    return st;
+}
+
+moda_status moda_study_check(const moda_study_plan *p)
+{
+    moda_status st = MODA_OK;
+    json_t *before = NULL;
+    char *path = moda_plan_path(p, "@/study.json");
+    MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory");
+    if (!moda_is_file(path)) goto out;
+    MODA_TRY(moda_json_read(path, &before));
+    MODA_TRY(compare_settings(p->settings, before, path));
+out:
+    json_decref(before);
+    free(path);
+    return st;
+}
+
+/* ---- trainings that were done elsewhere ---- */
+
+/* Numbers agree by value: 1 is 1.0. */
+static bool same_value(const json_t *a, const json_t *b)
+{
+    if (json_is_number(a) && json_is_number(b)) return json_number_value(a) == json_number_value(b);
+    return json_equal(a, b);
+}
+
+void moda_config_compare(const json_t *wish, const json_t *config, const char **key)
+{
+    /* Options that came later: a training without them did what their defaults do. */
+    static const char *const later[] = {"normalisation", "crop", "flip", NULL};
+    const char *name;
+    json_t *value;
+    *key = NULL;
+    json_object_foreach((json_t *)wish, name, value)
+    {
+        const json_t *other = json_object_get(config, name);
+        bool newer = false;
+        for (size_t i = 0; later[i]; i++) newer |= strcmp(later[i], name) == 0;
+        if ((!other && newer) || same_value(value, other)) continue;
+        *key = name;
+        return;
+    }
+}
+
+static moda_status link_run(const moda_study_plan *p, const char *run, const char *directory)
+{
+    moda_status st = MODA_OK;
+    char *link = moda_format("%s/runs/%s", p->options->directory, run);
+    char *target = realpath(directory, NULL), *there = link ? realpath(link, NULL) : NULL;
+    MODA_CHECK(link && target, MODA_ERR_IO, "%s: %s", directory, strerror(errno));
+    if (there && strcmp(there, target) == 0) goto out;
+    MODA_CHECK(!there, MODA_ERR_ARG,
+               "--use %s: %s is there already: move it away, or leave that one out", directory,
+               link);
+    MODA_CHECK(symlink(target, link) == 0, MODA_ERR_IO, "%s: %s", link, strerror(errno));
+    moda_log(MODA_LOG_INFO, "%s: taken over as runs/%s", directory, run);
+out:
+    free(there);
+    free(target);
+    free(link);
+    return st;
+}
+
+/* How many keys of the wish come before this one. */
+static size_t place_of(const json_t *wish, const char *key)
+{
+    size_t place = 0;
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)wish, name, value)
+    {
+        if (strcmp(name, key) == 0) break;
+        place++;
+    }
+    return place;
+}
+
+/* The run that the configuration is of, linked to directory, or the one that agrees with it for
+ * longest
+ * and the key by which it does not. */
+static moda_status find_run(const moda_study_plan *p, const char *directory, const json_t *config,
+                            const char **run, const char **differs)
+{
+    moda_status st = MODA_OK;
+    size_t longest = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        const moda_study_item *item = &p->items[i];
+        const char *key = NULL;
+        if (!item->wish) continue;
+        moda_config_compare(item->wish, config, &key);
+        if (!key) {
+            *run = item->run, *differs = NULL;
+            MODA_TRY(link_run(p, item->run, directory));
+            goto out;
+        }
+        const size_t place = place_of(item->wish, key);
+        if (!*differs || place > longest) *run = item->run, *differs = key, longest = place;
+    }
+out:
+    return st;
+}
+
+/* A folder stands for the training that its config.json describes. */
+static moda_status use(const moda_study_plan *p, const char *directory)
+{
+    moda_status st = MODA_OK;
+    json_t *config = NULL;
+    const char *run = NULL, *differs = NULL;
+    char *path = moda_format("%s/config.json", directory);
+    char *model = moda_format("%s/model.safetensors", directory);
+    MODA_CHECK(path && model, MODA_ERR_NOMEM, "out of memory");
+    MODA_TRY(moda_json_read(path, &config));
+    MODA_CHECK(moda_is_file(model), MODA_ERR_ARG,
+               "--use %s: no model.safetensors in it: it is not a finished training", directory);
+    MODA_TRY(find_run(p, directory, config, &run, &differs));
+    MODA_CHECK(!differs, MODA_ERR_ARG,
+               "--use %s: no training of this study; from %s, the nearest one, it differs by its "
+               "%s: `--dry-run` lists what is wanted",
+               directory, run, differs);
+out:
+    json_decref(config);
+    free(path);
+    free(model);
+    return st;
+}
+
+static moda_status use_all(const moda_study_plan *p)
+{
+    moda_status st = MODA_OK;
+    char *text = NULL, *rest;
+    if (!p->options->use) goto out;
+    MODA_CHECK((text = strdup(p->options->use)) != NULL, MODA_ERR_NOMEM, "out of memory");
+    for (rest = text; rest;) MODA_TRY(use(p, strsep(&rest, ",")));
+out:
+    free(text);
+    return st;
+}
+
+moda_status moda_study_begin(moda_study_plan *p)
+{
+    moda_status st = MODA_OK;
+    char *runs = moda_plan_path(p, "@/runs"), *path = moda_plan_path(p, "@/study.json");
+    MODA_CHECK(runs && path, MODA_ERR_NOMEM, "out of memory");
+    MODA_TRY(moda_study_check(p));
+    MODA_TRY(moda_make_directory(runs));
+    MODA_TRY(use_all(p));
+    if (!moda_is_file(path)) MODA_TRY(moda_json_write(path, p->settings));
+out:
+    free(runs);
+    free(path);
+    return st;
+}
+
+/* Someone else may be at work behind a link: such a run is never begun, nor begun again, here. */
+static bool is_link(const char *path)
+{
+    struct stat s;
+    return lstat(path, &s) == 0 && S_ISLNK(s.st_mode);
+}
+
+moda_status moda_train_done(const moda_study_plan *p, const moda_study_item *item, bool *done)
+{
+    moda_status st = MODA_OK;
+    json_t *config = NULL;
+    const char *key = NULL;
+    char *run = moda_format("%s/runs/%s", p->options->directory, item->run), *path = NULL,
+         *model = NULL;
+    MODA_CHECK(run && (path = moda_format("%s/config.json", run)) != NULL &&
+                   (model = moda_format("%s/model.safetensors", run)) != NULL,
+               MODA_ERR_NOMEM, "out of memory");
+    *done = moda_is_file(model);
+    MODA_CHECK(*done || !is_link(run), MODA_ERR_ARG,
+               "%s: a link to a training that is not finished: wait for it, or remove the link",
+               run);
+    if (!*done && !moda_is_file(path)) goto out;
+    MODA_TRY(moda_json_read(path, &config));
+    moda_config_compare(item->wish, config, &key);
+    MODA_CHECK(!key, MODA_ERR_ARG,
+               "%s: another training than this study wants, its %s differs: move the folder away",
+               path, key);
+out:
+    json_decref(config);
+    free(run);
+    free(path);
+    free(model);
+    return st;
+}
