@@ -33,10 +33,11 @@ TEST_HELPERS := $(patsubst %.c,$B/%.o,$(filter-out tests/test_%,$(wildcard tests
 
 # ---- what is missing gets installed before anything is compiled ----
 
-WITHOUT_BUILD := clean help deps uninstall format check-format fuzz
+WITHOUT_BUILD := clean help deps uninstall format check-format fuzz races
 GOALS  := $(filter-out $(WITHOUT_BUILD),$(or $(MAKECMDGOALS),all))
 GROUPS := $(if $(GOALS),build) $(if $(filter test tests test-numa,$(GOALS))$(findstring /tests/,$(GOALS)),test plot) \
           $(if $(filter test-numa,$(GOALS)),numa) $(if $(filter faults,$(GOALS)),faults) \
+          $(if $(filter memcheck,$(GOALS)),memcheck) \
           $(if $(filter demo,$(GOALS)),data) $(if $(filter bench-peers,$(GOALS)),peers)
 ifneq ($(strip $(GROUPS)),)
 INSTALLED := $(shell ./deps.sh $(GROUPS) >&2 && echo yes)
@@ -51,13 +52,17 @@ PACKAGES := hwloc jansson zlib libjpeg libpng matio
 # Hardening needs optimisation (FORTIFY) and would hide reports from the sanitizers.
 HARDEN  := -fstack-protector-strong \
            $(if $(SAN)$(filter -O0,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+# Not for kernels, whose speed is measured as they are; tests/test_hardening.c looks at the results.
+GUARD   := $(if $(GOALS),$(foreach f,-fstack-clash-protection -fcf-protection, \
+           $(shell $(CC) -Werror $f -x c -c /dev/null -o /dev/null 2>/dev/null && echo $f)))
 OPTIMISE := $(if $(SAN),-O1 -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=all,-O2)
 C := -std=c17 -D_GNU_SOURCE -I. -Wall -Wextra -Wshadow -Wmissing-prototypes -Wvla \
      $(if $(WERROR),-Werror) -fopenmp -fPIC -fno-semantic-interposition -g $(OPTIMISE) $(HARDEN) \
      $(if $(GOALS),$(shell pkg-config --cflags $(PACKAGES))) $(CPPFLAGS) $(CFLAGS)
-L := $(if $(SAN),-fsanitize=$(SAN)) -fopenmp -Wl,-z,relro,-z,now $(LDFLAGS)
+L := $(if $(SAN),-fsanitize=$(SAN)) -fopenmp -Wl,-z,relro,-z,now,-z,noexecstack $(LDFLAGS)
 LIBS := $(if $(GOALS),$(shell pkg-config --libs $(PACKAGES))) -ldnnl -lm
-TEST_C := -DMODA_TEST_DATA='"$(CURDIR)/tests"' -DMODA_PROGRAM='"$(abspath $(MODA))"'
+TEST_C := -DMODA_TEST_DATA='"$(CURDIR)/tests"' -DMODA_PROGRAM='"$(abspath $(MODA))"' \
+          -DMODA_LIBRARY='"$(abspath $B/libmoda.so)"'
 TEST_LIBS = $(shell pkg-config --libs criterion)
 
 # Kernels are compiled once per instruction set and chosen at run time (base/isa.h). With ARCH the
@@ -88,7 +93,7 @@ MAKEFLAGS += --no-builtin-rules
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests test test-numa fuzz faults demo bench-peers nightly docs docs-blocks check-docs format check-format install uninstall deps clean help FORCE
+.PHONY: all tests test test-numa fuzz faults rounds soak races memcheck demo $(CIFAR_STUDIES) bench-peers nightly docs docs-blocks check-docs format check-format install uninstall deps clean help FORCE
 
 all: $(MODA) $B/libmoda.a $B/libmoda.so
 
@@ -105,10 +110,10 @@ $(ALL_TESTS): $B/tests/%: $B/tests/%.o $(TEST_HELPERS) $B/libmoda.a
 	$(RUN)$(CC) -pie $L $^ $(LIBS) $(TEST_LIBS) -o $@
 
 $B/%.o: %.c $B/flags
-	$(RUN)mkdir -p $(@D) && $(CC) $C $(MARCH) -MMD -MP -c $< -o $@
+	$(RUN)mkdir -p $(@D) && $(CC) $C $(GUARD) $(MARCH) -MMD -MP -c $< -o $@
 
 $B/tests/%.o: tests/%.c $B/flags
-	$(RUN)mkdir -p $(@D) && $(CC) $C $(MARCH) $(TEST_C) -MMD -MP -c $< -o $@
+	$(RUN)mkdir -p $(@D) && $(CC) $C $(GUARD) $(MARCH) $(TEST_C) -MMD -MP -c $< -o $@
 
 define kernel_rule
 $B/%_kernel_$(1).o: %_kernel.c $B/flags
@@ -117,7 +122,7 @@ $B/%_kernel_$(1).o: %_kernel.c $B/flags
 endef
 $(foreach isa,$(ISAS),$(eval $(call kernel_rule,$(isa))))
 
-FLAGS := $(CC) $C $L $(LIBS) $(KERNEL) $(foreach isa,$(ISAS),$(MARCH_$(isa))) $(TEST_C)
+FLAGS := $(CC) $C $(GUARD) $L $(LIBS) $(KERNEL) $(foreach isa,$(ISAS),$(MARCH_$(isa))) $(TEST_C)
 $B/flags: FORCE
 	@mkdir -p $(@D) && printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || \
 	    printf '%s\n' '$(subst ','\'',$(FLAGS))' >$@
@@ -132,7 +137,7 @@ $B/bench/machine.o: $B/commit
 $B/commit: FORCE
 	@mkdir -p $(@D) && printf '%s\n' '$(COMMIT)' | cmp -s - $@ || printf '%s\n' '$(COMMIT)' >$@
 
-tests: $(MODA) $(TESTS)
+tests: $(MODA) $B/libmoda.so $(TESTS)
 
 test: tests
 	@tests/run.sh $B $(TEST_TIMEOUT) $(TESTS)
@@ -157,6 +162,24 @@ faults: $(MODA)
 	    tests/faults/shim.c -o build/faults/shim.so
 	@tests/faults/faults.py $(MODA) build/faults/shim.so --every $(or $(FAULTS_EVERY),1) $(FAULTS)
 
+# What moda does with a model, again and again in one process: tests/rounds/driver.c.
+ROUNDS := $B/tests/rounds/driver
+$(ROUNDS): $(patsubst %.c,$B/%.o,$(wildcard tests/rounds/*.c)) $B/libmoda.a
+	$(RUN)$(CC) -pie $L $^ $(LIBS) -o $@
+rounds: $(ROUNDS)
+# Rounds for SOAK_MINUTES, on SOAK_THREADS: fails when memory grows.
+soak: $(ROUNDS)
+	@tests/rounds/run.sh soak $(ROUNDS) build/soak $(or $(SOAK_THREADS),1) $(or $(SOAK_MINUTES),60)
+# ThreadSanitizer over one round. It knows OpenMP only as clang's runtime tells it, through Archer.
+races:
+	@./deps.sh build races
+	@+$(MAKE) --no-print-directory rounds CC='$(or $(RACES_CC),clang)' SAN=thread B=build/races \
+	    CFLAGS='-Wno-pass-failed -Wno-format-zero-length'
+	@tests/rounds/run.sh races build/races/tests/rounds/driver build/races/rounds
+# Valgrind over one round.
+memcheck: $(ROUNDS)
+	@tests/rounds/run.sh memcheck $(ROUNDS) build/memcheck
+
 demo: $(MODA)
 	@bench/demo.sh $(abspath $(MODA))
 
@@ -178,7 +201,7 @@ docs-blocks: $(MODA)
 check-docs: $(MODA)
 	@docs/commands.sh $(MODA) | diff docs/commands.md - || { echo 'docs/commands.md is old: make docs'; exit 1; }
 
-C_FILES = $(wildcard *.c *.h $(foreach d,$(ROOMS) tests tests/fuzz tests/faults,$d/*.c $d/*.h))
+C_FILES = $(wildcard *.c *.h $(foreach d,$(ROOMS) tests tests/fuzz tests/faults tests/rounds,$d/*.c $d/*.h))
 format:
 	@./deps.sh format && clang-format -i $(C_FILES)
 check-format:
@@ -222,6 +245,9 @@ help:
 	    '  make test-numa      boot an emulated machine with two memory nodes and test in there' \
 	    '  make fuzz           made-up files for every reader, FUZZ_SECONDS=10 for each; ONLY="net mat" some' \
     '  make faults         memory and system calls that fail, in turn each: a few minutes of small jobs' \
+    '  make races          ThreadSanitizer (clang, Archer) over everything that is done with a model' \
+    '  make memcheck       valgrind likewise: some minutes' \
+    '  make soak           the same for SOAK_MINUTES=60 in one process: memory must stay flat' \
     '  make demo           LeNet-5 on Fashion-MNIST: train, decompose, compose' \
     '  make bench-peers    a training step beside PyTorch; PEERS="--help" for options' \
     '  make nightly        figures beside those of nights before, in build/nightly/; HISTORY=FILE, OPTIONS="--long"' \

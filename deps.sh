@@ -34,6 +34,11 @@ cpio cmd:cpio cpio: packs its file system"
         echo "clang cmd:clang clang: its libFuzzer makes up files for make fuzz
 libomp-dev hdr:omp.h libomp: OpenMP for clang"
         ;;
+    races)
+        echo "clang cmd:clang clang: ThreadSanitizer for make races
+libomp-dev hdr:omp.h libomp: OpenMP that tells ThreadSanitizer of its barriers (Archer)"
+        ;;
+    memcheck) echo "valgrind cmd:valgrind valgrind: reads and writes of memory for make memcheck" ;;
     faults)
         echo "strace cmd:strace strace: makes system calls fail for make faults
 python3 cmd:python3 Python: runs that"
@@ -44,7 +49,7 @@ python3-numpy py:numpy NumPy: used by PyTorch
 libopenblas0 lib:libopenblas.so.0 OpenBLAS: PyTorch's fast matrix product"
         ;;
     *)
-        echo "moda: deps.sh: unknown group '$1' (build test data plot format numa fuzz faults peers)" >&2
+        echo "moda: deps.sh: unknown group '$1' (build test data plot format numa fuzz races memcheck faults peers)" >&2
         exit 2
         ;;
     esac
