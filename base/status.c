@@ -11,10 +11,12 @@ static _Thread_local char message[MESSAGE_BYTES];
 static _Thread_local char place[128];
 
 /* A path or a file's content can hold anything; a message is one line that a terminal can show. */
-static void make_one_line(char *text)
+void moda_make_one_line(char *text)
 {
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
+    for (unsigned char *c = (unsigned char *)text; *c; c++) {
+        if (*c < ' ' || *c == 127) *c = '?';
+        if (c[0] == 0xC2 && c[1] >= 0x80 && c[1] < 0xA0) c[0] = c[1] = '?';
+    }
 }
 
 static void format_message(const char *format, va_list arguments)
@@ -23,7 +25,7 @@ static void format_message(const char *format, va_list arguments)
     int length = vsnprintf(text, sizeof text, format, arguments);
     if (length < 0) strcpy(text, "(message could not be formatted)");
     if (length >= (int)sizeof text) strcpy(text + sizeof text - 4, "...");
-    make_one_line(text);
+    moda_make_one_line(text);
     memcpy(message, text, strlen(text) + 1);
 }
 

@@ -46,6 +46,9 @@ moda_status moda_fail_context(moda_status code, const char *format, ...)
 const char *moda_last_error(void);
 /* "file.c:line" of the check that made it. */
 const char *moda_last_error_place(void);
+/* In place: what a terminal would take for a command becomes '?'. Those are control characters, also the
+ * ones that UTF-8 writes in two bytes (U+0080 to U+009F). */
+void moda_make_one_line(char *text);
 /* "argument", "i/o", ...: a stable word for a code. */
 const char *moda_status_name(moda_status code);
 

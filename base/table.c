@@ -1,5 +1,6 @@
 /* base/table.c - collects cells, then prints columns as wide as their widest cell. */
 #include "base/table.h"
+#include "base/status.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,12 +20,6 @@ static size_t text_width(const char *text)
     size_t n = 0;
     for (; *text; text++) n += ((unsigned char)*text & 0xC0) != 0x80;
     return n;
-}
-
-static void clean(char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < ' ' || *text == 127) *text = '?';
 }
 
 static bool add_line(moda_table *t)
@@ -50,7 +45,7 @@ static void add_cell(moda_table *t, const char *text, size_t length)
 {
     if (t->count == 0 || t->filled == t->columns) return;
     char *cell = strndup(text, length);
-    if (cell) clean(cell);
+    if (cell) moda_make_one_line(cell);
     t->lines[t->count - 1][t->filled++] = cell;
 }
 
@@ -192,7 +187,7 @@ void moda_table_destroy(moda_table *t)
 char *moda_plain_text(const char *text, char *buffer, size_t size)
 {
     snprintf(buffer, size, "%s", text ? text : "");
-    clean(buffer);
+    moda_make_one_line(buffer);
     return buffer;
 }
 

@@ -109,7 +109,7 @@ static moda_status read_table(const moda_tensor_file *file, const char *name, co
                "file belongs to another network",
                path, name, t->shape[0], t->shape[1], kind, l, layer, net->name, shape->classes,
                shape->units[l]);
-    memcpy(into, t->data, t->bytes);
+    if (into) memcpy(into, t->data, t->bytes);
 out:
     return st;
 }
@@ -126,7 +126,8 @@ moda_status moda_class_tables_read(const moda_tensor_file *file, const char *pre
         MODA_CHECK(name, MODA_ERR_NOMEM, "out of memory: a tensor's name");
         if (l < shape->layers)
             MODA_TRY(read_table(file, name, net, l, shape, dtype, also,
-                                (char *)values + shape->offset[l] * moda_dtype_size(dtype)));
+                                values ? (char *)values + shape->offset[l] * moda_dtype_size(dtype)
+                                       : NULL));
     }
     MODA_CHECK(!moda_tensor_file_find(file, name), MODA_ERR_FORMAT,
                "%s: holds '%s', but %s has only %zu %s layers: the file belongs to another "

@@ -44,8 +44,9 @@ static inline size_t moda_class_tables_units(const moda_class_tables *shape)
     return shape->elements / shape->classes;
 }
 
-/* Copies every table out of the file into values (element_size bytes per element), after checking
- * number, shapes and type (one of two) against net. Other tensors of the file are passed over.
+/* Copies every table out of the file into values (element_size bytes per element; NULL: only checks,
+ * before anything of that size is allocated), after checking number, shapes and type (one of two)
+ * against net. Other tensors of the file are passed over.
  * Fails: MODA_ERR_FORMAT, naming path, tensor and layer. */
 MODA_MUST_USE moda_status moda_class_tables_read(const moda_tensor_file *file, const char *prefix,
                                                  const moda_net *net,

@@ -212,8 +212,12 @@ moda_status moda_masks_load(const char *path, const moda_net *net, moda_masks **
     moda_status st = MODA_OK;
     moda_tensor_file *file = NULL;
     moda_masks *masks = NULL;
-    MODA_TRY(moda_masks_create(net, &masks));
+    moda_class_tables shape = {0};
     MODA_TRY(moda_tensor_file_open(path, &file));
+    MODA_TRY(moda_class_tables_shape(net, &shape));
+    MODA_TRY(
+        moda_class_tables_read(file, "mask", net, &shape, MODA_DTYPE_U8, MODA_DTYPE_BOOL, NULL));
+    MODA_TRY(moda_masks_create(net, &masks));
     MODA_TRY(moda_class_tables_read(file, "mask", net, &masks->shape, MODA_DTYPE_U8,
                                     MODA_DTYPE_BOOL, masks->values));
     for (size_t l = 0; l < masks->shape.layers; l++) {
@@ -230,6 +234,7 @@ moda_status moda_masks_load(const char *path, const moda_net *net, moda_masks **
     MODA_TRY(moda_activity_rule_of_file(file, &masks->rule));
     *result = masks, masks = NULL;
 out:
+    moda_class_tables_free(&shape);
     moda_tensor_file_close(file);
     moda_masks_destroy(masks);
     return st;

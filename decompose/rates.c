@@ -85,8 +85,12 @@ moda_status moda_rates_load(const char *path, const moda_net *net, moda_rates **
     moda_status st = MODA_OK;
     moda_tensor_file *file = NULL;
     moda_rates *rates = NULL;
-    MODA_TRY(moda_rates_create(net, &rates));
+    moda_class_tables shape = {0};
     MODA_TRY(moda_tensor_file_open(path, &file));
+    MODA_TRY(moda_class_tables_shape(net, &shape));
+    MODA_TRY(
+        moda_class_tables_read(file, "rates", net, &shape, MODA_DTYPE_F32, MODA_DTYPE_F32, NULL));
+    MODA_TRY(moda_rates_create(net, &rates));
     MODA_TRY(moda_class_tables_read(file, "rates", net, &rates->shape, MODA_DTYPE_F32,
                                     MODA_DTYPE_F32, rates->values));
     MODA_TRY(check_values(rates, path));
@@ -95,6 +99,7 @@ moda_status moda_rates_load(const char *path, const moda_net *net, moda_rates **
     rates->weights = moda_checksum_of_file(file);
     *result = rates, rates = NULL;
 out:
+    moda_class_tables_free(&shape);
     moda_tensor_file_close(file);
     moda_rates_destroy(rates);
     return st;

@@ -188,3 +188,44 @@ Test(masks_files, come_back_as_saved)
     moda_net_destroy(net);
     moda_net_destroy(other);
 }
+
+/* A description of a few kilobytes whose tables would take terabytes: no weights stand behind channels
+ * of zeros. The file is asked before the memory. */
+static moda_net *huge_net(void)
+{
+    enum { LAYERS = 1000 };
+    moda_net *net = NULL;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    cr_assert(f != NULL);
+    fprintf(f, "[net]\ninput = 1 1 1\n[select]\nchannels = 0 65535*zero\n");
+    for (int i = 0; i < LAYERS; i++) fprintf(f, "[relu]\n");
+    fprintf(f, "[linear]\nname = end\noutputs = 65536\n");
+    cr_assert(eq(int, fclose(f), 0));
+    cr_assert(eq(int, moda_net_parse(text, "huge", (moda_net_defaults){0}, &net), MODA_OK), "%s",
+              moda_last_error());
+    cr_assert(eq(sz, net->tracked_count, LAYERS));
+    free(text);
+    return net;
+}
+
+Test(masks_files, sizes_are_compared_before_anything_is_allocated)
+{
+    moda_net *small = small_net(5), *net = huge_net();
+    moda_masks *m = NULL, *back = NULL;
+    moda_rates *rates = NULL, *rates_back = NULL;
+    const char *path = test_path("masks.safetensors"), *other = test_path("rates.safetensors");
+    cr_assert(eq(int, moda_masks_create(small, &m), MODA_OK));
+    cr_assert(eq(int, moda_masks_save(m, path), MODA_OK));
+    cr_assert(eq(int, moda_masks_load(path, net, &back), MODA_ERR_FORMAT));
+    cr_assert(strstr(moda_last_error(), "mask.0") != NULL, "%s", moda_last_error());
+    cr_assert(eq(int, moda_rates_create(small, &rates), MODA_OK));
+    cr_assert(eq(int, moda_rates_save(rates, other), MODA_OK));
+    cr_assert(eq(int, moda_rates_load(other, net, &rates_back), MODA_ERR_FORMAT));
+    cr_assert(strstr(moda_last_error(), "rates.0") != NULL, "%s", moda_last_error());
+    moda_masks_destroy(m);
+    moda_rates_destroy(rates);
+    moda_net_destroy(small);
+    moda_net_destroy(net);
+}

@@ -108,6 +108,14 @@ Test(table, plain_text)
 {
     char b[8];
     cr_assert(eq(str, moda_plain_text("a\nb", b, sizeof b), "a?b"));
+    cr_assert(eq(str, moda_plain_text("\x1b[2J\x7f", b, sizeof b), "?[2J?"));
+    /* U+009B begins a command of a terminal as ESC [ does; U+00A0 and other letters stay. */
+    cr_assert(eq(str,
+                 moda_plain_text("\xC2\x9B"
+                                 "2J",
+                                 b, sizeof b),
+                 "??2J"));
+    cr_assert(eq(str, moda_plain_text("\xC2\xA0\xC3\x9B", b, sizeof b), "\xC2\xA0\xC3\x9B"));
     cr_assert(eq(str, moda_plain_text("0123456789", b, sizeof b), "0123456"));
     cr_assert(eq(str, moda_plain_text(NULL, b, sizeof b), ""));
 }
