@@ -37,7 +37,7 @@ WITHOUT_BUILD := clean help deps uninstall format check-format fuzz races
 GOALS  := $(filter-out $(WITHOUT_BUILD),$(or $(MAKECMDGOALS),all))
 GROUPS := $(if $(GOALS),build) $(if $(filter test tests test-numa,$(GOALS))$(findstring /tests/,$(GOALS)),test plot) \
           $(if $(filter test-numa,$(GOALS)),numa) $(if $(filter faults,$(GOALS)),faults) \
-          $(if $(filter memcheck,$(GOALS)),memcheck) \
+          $(if $(filter memcheck,$(GOALS)),memcheck) $(if $(findstring analyse,$(GOALS)),analyse) \
           $(if $(filter demo,$(GOALS)),data) $(if $(filter bench-peers,$(GOALS)),peers)
 ifneq ($(strip $(GROUPS)),)
 INSTALLED := $(shell ./deps.sh $(GROUPS) >&2 && echo yes)
@@ -93,7 +93,8 @@ MAKEFLAGS += --no-builtin-rules
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests test test-numa fuzz faults rounds soak races memcheck demo $(CIFAR_STUDIES) bench-peers nightly docs docs-blocks check-docs format check-format install uninstall deps clean help FORCE
+.PHONY: all tests test test-numa fuzz faults rounds soak races memcheck analyse analyse-cppcheck analyse-tidy analyse-gcc \
+        analyse-gcc-objects demo $(CIFAR_STUDIES) bench-peers nightly docs docs-blocks check-docs format check-format install uninstall deps clean help FORCE
 
 all: $(MODA) $B/libmoda.a $B/libmoda.so
 
@@ -161,6 +162,34 @@ faults: $(MODA)
 	@mkdir -p build/faults && $(CC) -D_GNU_SOURCE -std=c17 -O1 -Wall -Wextra -shared -fPIC \
 	    tests/faults/shim.c -o build/faults/shim.so
 	@tests/faults/faults.py $(MODA) build/faults/shim.so --every $(or $(FAULTS_EVERY),1) $(FAULTS)
+
+# Static analysis of every room; no finding is the only good result. What is left out stands, with the reason, in
+# .clang-tidy, in tests/analyse/cppcheck.txt, in a NOLINT beside the line, and here for gcc:
+#   malloc-leak     takes memory that goes to a caller through a pointer for lost; leaks are what
+#                   AddressSanitizer, make memcheck and make faults look for
+#   run.o           takes the two streams of a run for one that is closed twice
+#   kernels         takes the lanes of a vector for numbers; clang-tidy sees them
+#   cmd_describe.o  does not see that open_any() sets either the network or the model
+ANALYSE := build/analyse
+TIDY    := $(patsubst %.c,$(ANALYSE)/%.tidy,$(SOURCES) moda.c)
+analyse: analyse-cppcheck analyse-tidy analyse-gcc
+analyse-cppcheck:
+	@cppcheck -q --error-exitcode=1 --enable=warning,performance,portability,information \
+	    --std=c11 --library=posix --library=gnu --suppressions-list=tests/analyse/cppcheck.txt \
+	    -I. -D_GNU_SOURCE -D__x86_64__ --include=tests/analyse/cppcheck.h $(ROOMS) moda.c
+	@echo 'cppcheck: $(words $(TIDY)) files, nothing found'
+analyse-tidy: $(TIDY)
+	@echo 'clang-tidy: $(words $(TIDY)) files, nothing found'
+$(ANALYSE)/%.tidy: %.c .clang-tidy $(wildcard $(ROOMS:=/*.h))
+	$(RUN)mkdir -p $(@D) && { clang-tidy --quiet $< -- -std=c17 -D_GNU_SOURCE -I. -fopenmp -DMODA_ISA_SUFFIX=ref \
+	    -Wno-psabi $(BUILT) >$@.log 2>&1 || { cat $@.log; exit 1; }; } && touch $@
+analyse-gcc:
+	@+$(MAKE) --no-print-directory analyse-gcc-objects CC=gcc B=$(ANALYSE)/gcc WERROR=1 \
+	    CFLAGS='-fanalyzer -Wno-analyzer-malloc-leak'
+	@echo 'gcc -fanalyzer: $(words $(TIDY)) files, nothing found'
+analyse-gcc-objects: $(filter-out %_ref.o %_avx2.o %_avx512.o,$(OBJECTS)) $B/moda.o
+$(ANALYSE)/gcc/engine/run.o: C += -Wno-analyzer-double-fclose -Wno-analyzer-double-free
+$(ANALYSE)/gcc/engine/cmd_describe.o: C += -Wno-analyzer-null-dereference
 
 # What moda does with a model, again and again in one process: tests/rounds/driver.c.
 ROUNDS := $B/tests/rounds/driver
@@ -245,6 +274,7 @@ help:
 	    '  make test-numa      boot an emulated machine with two memory nodes and test in there' \
 	    '  make fuzz           made-up files for every reader, FUZZ_SECONDS=10 for each; ONLY="net mat" some' \
     '  make faults         memory and system calls that fail, in turn each: a few minutes of small jobs' \
+    '  make analyse        cppcheck, clang-tidy and gcc -fanalyzer: half an hour; analyse-cppcheck alone: seconds' \
     '  make races          ThreadSanitizer (clang, Archer) over everything that is done with a model' \
     '  make memcheck       valgrind likewise: some minutes' \
     '  make soak           the same for SOAK_MINUTES=60 in one process: memory must stay flat' \

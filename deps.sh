@@ -38,6 +38,11 @@ libomp-dev hdr:omp.h libomp: OpenMP for clang"
         echo "clang cmd:clang clang: ThreadSanitizer for make races
 libomp-dev hdr:omp.h libomp: OpenMP that tells ThreadSanitizer of its barriers (Archer)"
         ;;
+    analyse)
+        echo "cppcheck cmd:cppcheck cppcheck: finds defects without running anything
+clang-tidy cmd:clang-tidy clang-tidy: likewise
+libomp-dev hdr:omp.h libomp: the header omp.h for clang"
+        ;;
     memcheck) echo "valgrind cmd:valgrind valgrind: reads and writes of memory for make memcheck" ;;
     faults)
         echo "strace cmd:strace strace: makes system calls fail for make faults
@@ -49,7 +54,7 @@ python3-numpy py:numpy NumPy: used by PyTorch
 libopenblas0 lib:libopenblas.so.0 OpenBLAS: PyTorch's fast matrix product"
         ;;
     *)
-        echo "moda: deps.sh: unknown group '$1' (build test data plot format numa fuzz races memcheck faults peers)" >&2
+        echo "moda: deps.sh: unknown group '$1' (build test data plot format numa fuzz races analyse memcheck faults peers)" >&2
         exit 2
         ;;
     esac

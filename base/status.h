@@ -52,12 +52,14 @@ void moda_make_one_line(char *text);
 /* "argument", "i/o", ...: a stable word for a code. */
 const char *moda_status_name(moda_status code);
 
-#define MODA_CHECK(cond, code, ...)                                     \
-    do {                                                                \
-        if (!(cond)) {                                                  \
-            st = moda_fail_at(__FILE__, __LINE__, (code), __VA_ARGS__); \
-            goto out;                                                   \
-        }                                                               \
+/* The code itself, not what moda_fail_at() returns, so that static analysis sees that st is no MODA_OK. */
+#define MODA_CHECK(cond, code, ...)                                \
+    do {                                                           \
+        if (!(cond)) {                                             \
+            moda_fail_at(__FILE__, __LINE__, (code), __VA_ARGS__); \
+            st = (code);                                           \
+            goto out;                                              \
+        }                                                          \
     } while (0)
 #define MODA_TRY(call)                          \
     do {                                        \

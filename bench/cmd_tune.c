@@ -87,6 +87,7 @@ static moda_status measure_pass(settings *s, moda_tuner *tuner, size_t layer, mo
     }
     MODA_TRY(moda_tuner_measure(tuner, layer, pass, s->effort ? MODA_TUNE_FULL : MODA_TUNE_QUICK,
                                 false, &fresh->m));
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): rows[count] is there */
     fresh->layer = layer, fresh->layers = 1;
     s->count++;
 out:

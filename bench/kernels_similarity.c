@@ -4,6 +4,7 @@
 #include "losses/modular.h"
 #include "losses/pairwise.h"
 #include "numa/memory.h"
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -90,7 +91,7 @@ static moda_status call_pairwise(void *state)
 /* As losses/modular.h says of its scratch. */
 static double closed_scratch(double n, double d, double k)
 {
-    const double rows = n < k ? n : k, padded = 64 * (double)(((size_t)d + 63) / 64);
+    const double rows = n < k ? n : k, padded = 64 * ceil(d / 64);
     return 4 * rows * padded + 32 * n + 12 * k;
 }
 

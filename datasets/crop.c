@@ -39,7 +39,7 @@ static moda_box largest_box(size_t height, size_t width)
 moda_box moda_box_random(moda_rng rng, uint64_t first, size_t height, size_t width)
 {
     const double area = (double)height * (double)width, span = log(MOST_RATIO) - log(LEAST_RATIO);
-    const uint64_t place = first + ATTEMPTS * DRAWS_OF_ATTEMPT;
+    const uint64_t place = first + (uint64_t)ATTEMPTS * DRAWS_OF_ATTEMPT;
     for (size_t i = 0; i < ATTEMPTS; i++) {
         const uint64_t at = first + i * DRAWS_OF_ATTEMPT;
         const double share = LEAST_AREA + (1 - LEAST_AREA) * moda_rng_unit(rng, at);

@@ -82,12 +82,12 @@ static moda_status list_entries(const char *dir, bool folders, name_list *list)
         MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory");
         const bool is_folder =
             e->d_type == DT_DIR || (e->d_type != DT_REG && moda_is_directory(path));
-        if (is_folder == folders) {
-            MODA_TRY(list_add(list, path));
-            path = NULL;
-        }
-        free(path);
+        if (is_folder == folders)
+            st = list_add(list, path);
+        else
+            free(path);
         path = NULL;
+        if (st != MODA_OK) goto out;
     }
     if (list->n) qsort(list->names, list->n, sizeof *list->names, by_bytes);
 out:

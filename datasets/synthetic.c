@@ -11,7 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GRID = 4, LOW = 64, HIGH = 191, NOISE = 48, MIN_SIDE = 4, MAX_SIDE = 4096 };
+enum {
+    GRID = 4,
+    NODES = GRID * GRID,
+    LOW = 64,
+    HIGH = 191,
+    NOISE = 48,
+    MIN_SIDE = 4,
+    MAX_SIDE = 4096
+};
 enum { PATTERN_STREAM, TRAIN_STREAM, TEST_STREAM };
 
 typedef struct recipe {
@@ -76,9 +84,9 @@ static void make_patterns(const recipe *r, uint8_t *patterns)
 #pragma omp parallel for schedule(static)
     for (size_t plane = 0; plane < r->classes * r->channels; plane++) {
         const uint64_t first =
-            (plane / r->channels * MODA_MAX_CHANNELS + plane % r->channels) * (GRID * GRID);
+            (plane / r->channels * MODA_MAX_CHANNELS + plane % r->channels) * NODES;
         double net[GRID + 1][GRID + 1] = {{0}}; /* the last row and column only ever weigh 0 */
-        for (size_t g = 0; g < GRID * GRID; g++)
+        for (size_t g = 0; g < NODES; g++)
             net[g / GRID][g % GRID] = LOW + (HIGH - LOW) * moda_rng_unit(rng, first + g);
         for (size_t y = 0; y < r->size; y++) {
             const double v = (double)y * step, dv = v - (double)(size_t)v;

@@ -207,6 +207,7 @@ static moda_status start(const moda_net *net, moda_sites sites, const uint8_t *c
     for (size_t l = 0; keep && l < sites.count; l++) r->layers[sites.layers[l]].mask = keep[l];
     layer_rule *last = &r->layers[net->layer_count - 1];
     last->logits = true;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): set above, layer_count > 0 */
     if (!keep) memset(last->wanted, 1, net->classes);
     for (size_t k = 0; k < class_count; k++) last->wanted[classes[k]] = 1;
 out:

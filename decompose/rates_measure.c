@@ -119,8 +119,10 @@ static void divide(const pass *p, moda_rates *rates)
     for (size_t l = 0; l < rates->shape.layers; l++) {
         size_t units = rates->shape.units[l];
         float *table = rates->values + rates->shape.offset[l];
-        for (size_t i = 0; i < p->outputs * units; i++)
-            table[i] = (float)p->counter->counts[l][i] / (float)rates->samples[i / units];
+        for (size_t i = 0; i < p->outputs * units; i++) {
+            const uint64_t samples = rates->samples[i / units];
+            table[i] = (float)p->counter->counts[l][i] / (float)samples;
+        }
     }
 }
 

@@ -6,7 +6,8 @@ static moda_status choose_outputs(const moda_data_options *o, const moda_model *
                                   moda_sizes *outputs)
 {
     moda_status st = MODA_OK;
-    const moda_sizes wanted = o->relabel ? (moda_sizes){0} : o->classes;
+    moda_sizes wanted = {0};
+    if (!o->relabel) wanted = o->classes;
     MODA_ALLOC(outputs->values, model->net->classes * sizeof *outputs->values);
     for (size_t k = 0; k < model->net->classes; k++) {
         bool in = wanted.n == 0;

@@ -230,6 +230,7 @@ static moda_status open_any(const char *what, const describe_options *o, moda_ne
     } else
         MODA_TRY(moda_model_open(what, defaults, model));
     const moda_net *opened = *model ? (*model)->net : *net;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): one of them is set */
     const moda_shape in = opened->input;
     MODA_CHECK(!o->input || (in.c == defaults.input.c && in.h == defaults.input.h &&
                              in.w == defaults.input.w),

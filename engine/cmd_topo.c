@@ -169,6 +169,7 @@ double moda_topo_share(const moda_place_row *row)
 moda_topo_verdict moda_topo_judge(const moda_places *places)
 {
     moda_topo_verdict v = {0};
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): made by ask() */
     for (size_t i = 0; i < places->count; i++) {
         const moda_place_row *row = &places->row[i];
         if (!row->layer || !row->pages) continue;

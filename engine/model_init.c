@@ -10,7 +10,8 @@ static double fan_in(const moda_net *net, const moda_layer *l)
 {
     const moda_shape in = net->layers[l->input[0]].shape;
     if (l->kind == MODA_LAYER_LINEAR) return (double)in.c * (double)in.h * (double)in.w;
-    return (double)(in.c / l->groups) * (double)(l->kernel * l->kernel);
+    const size_t inputs = in.c / l->groups;
+    return (double)inputs * (double)(l->kernel * l->kernel);
 }
 
 /* As PyTorch counts it: groups do not matter. */

@@ -209,6 +209,7 @@ static moda_status read_from(reader *r, char *text, net_draft_layer *layer)
     MODA_TRY(read_name("from", trim(text), &layer->from[0]));
     layer->from_count = 1;
     if (two) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): with two there is a comma */
         MODA_TRY(read_name("from", trim(comma + 1), &layer->from[1]));
         layer->from_count = 2;
         MODA_CHECK(strcmp(layer->from[0], layer->from[1]) != 0, MODA_ERR_FORMAT,

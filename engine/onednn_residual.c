@@ -112,6 +112,7 @@ static moda_status append(moda_executor *e, const moda_residual_step *r, moda_st
                                  buffers, &step));
     step->residual = r;
     step->map = r->shape.map;
+    /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): norms is 1 or 2 */
     step->what = what[r->shape.norms - 1][r->shape.relu + r->activations];
 out:
     return st;

@@ -50,6 +50,7 @@ void moda_residual_forward(const moda_residual *r, const moda_residual_norm *nor
             const moda_batchnorm_maps b = norm_maps(r, i, part.range);
             const moda_residual_norm *v = &norm[i];
             moda_batchnorm_statistics(&b, x[i], partial, v->mean, v->variance);
+            /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): norms <= 2 */
             moda_batchnorm_factors(&b, v->eps, v->scale, v->shift, v->mean, v->variance, k[i],
                                    m[i]);
         }

@@ -103,6 +103,7 @@ const moda_tuning_entry *moda_tuning_nearest(const moda_tuning *t, const moda_tu
 {
     const moda_tuning_entry *found = t ? moda_tuning_find(t, key) : NULL;
     for (size_t i = 0; t && !found && i < t->count; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): i < count */
         moda_tuning_key other = t->entries[i].key;
         other.n = key->n;
         if (moda_tuning_key_equal(&other, key)) found = &t->entries[i];

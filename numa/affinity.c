@@ -57,7 +57,7 @@ static bool take_number(const char **at, unsigned *value)
 moda_status moda_cpu_list_parse(const char *option, const char *text, unsigned **cpus, size_t *n)
 {
     moda_status st = MODA_OK;
-    unsigned *list = NULL, first, last;
+    unsigned *list = NULL, first = 0, last;
     size_t used = 0;
     cpu_mask seen = {0};
     const char *at = text;

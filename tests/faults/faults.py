@@ -22,9 +22,11 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 
 Job = collections.namedtuple("Job", "name before command results")
 
@@ -53,6 +55,8 @@ def jobs():
         Job("train", [], train, ["run/model.safetensors", "run/config.json"]),
         Job("train-again", [train], train[:5] + ["--seed", "5"] + train[5:],
             ["run/model.safetensors", "run/config.json"]),
+        Job("folder", [], [x if x != DATA else "folder:pictures" for x in train] + ["--image-size", "8", "--image-cache",
+                                                                                    "off"], ["run/model.safetensors"]),
         Job("eval", [train], ["eval", "run/model.safetensors", "--data", DATA, "--threads", "1", "--json", "e.json",
                               "--logits", "l.safetensors"], ["e.json", "l.safetensors"]),
         Job("decompose", [train], decompose, ["parts/decomposition.json", "parts/masks.safetensors",
@@ -88,6 +92,8 @@ class Bench:
         os.mkdir(where)
         with open(os.path.join(where, "tiny.net"), "w") as f:
             f.write(NET)
+        if job.name == "folder":
+            draw_pictures(os.path.join(where, "pictures"))
         for command in job.before:
             done = self.run(command, where)
             if done.returncode:
@@ -100,6 +106,24 @@ class Bench:
             return
         self.failed += 1
         print(f"{what}: {complaint}\n    exit {done.returncode}: {done.stderr.strip()[-300:]!r}", flush=True)
+
+
+def png(grey):
+    """9 x 9 pixels."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"".join(b"\0" + bytes((grey + 9 * y + x) % 256 for x in range(9)) for y in range(9))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 9, 9, 8, 0, 0, 0, 0)) +
+            chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def draw_pictures(folder):
+    for split in ("train", "test"):
+        for c in range(3):
+            os.makedirs(os.path.join(folder, split, str(c)))
+            for i in range(3):
+                with open(os.path.join(folder, split, str(c), f"{i}.png"), "wb") as f:
+                    f.write(png(60 * c + 7 * i))
 
 
 def files_of(folder):
