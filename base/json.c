@@ -148,23 +148,35 @@ char *moda_json_line(const json_t *value)
     return NULL;
 }
 
-/* Bytes of the UTF-8 character at text, 0 if there is none. Jansson says what is one. */
+/* Bytes of the UTF-8 character at text, 0 if there is none: shortest forms only, no surrogates. */
 static size_t character_bytes(const char *text)
 {
-    const size_t most = strnlen(text, 4);
-    for (size_t n = 1; n <= most; n++) {
-        json_t *character = json_stringn(text, n);
-        json_decref(character);
-        if (character) return n;
-    }
-    return 0;
+    const unsigned char *c = (const unsigned char *)text;
+    const size_t n = c[0] < 0x80    ? c[0] != 0
+                     : c[0] < 0xC2  ? 0
+                     : c[0] < 0xE0  ? 2
+                     : c[0] < 0xF0  ? 3
+                     : c[0] <= 0xF4 ? 4
+                                    : 0;
+    for (size_t i = 1; i < n; i++)
+        if ((c[i] & 0xC0) != 0x80) return 0;
+    const bool bad = (c[0] == 0xE0 && c[1] < 0xA0) || (c[0] == 0xED && c[1] > 0x9F) ||
+                     (c[0] == 0xF0 && c[1] < 0x90) || (c[0] == 0xF4 && c[1] > 0x8F);
+    return bad ? 0 : n;
+}
+
+bool moda_is_utf8(const char *text)
+{
+    for (size_t n = 0; *text; text += n)
+        if ((n = character_bytes(text)) == 0) return false;
+    return true;
 }
 
 json_t *moda_json_text(const char *text)
 {
     if (!text) return json_null();
-    json_t *value = json_string(text);
-    if (value) return value;
+    if (moda_is_utf8(text)) return json_string(text);
+    json_t *value = NULL;
     char *clean = NULL;
     size_t size = 0;
     FILE *f = open_memstream(&clean, &size);

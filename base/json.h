@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include <jansson.h>
+#include <stdbool.h>
 
 /* Parses a file; duplicate keys are refused. The caller owns *value (json_decref). Fails:
  * MODA_ERR_IO, MODA_ERR_FORMAT (path, line, column, Jansson's reason). */
@@ -20,6 +21,8 @@ char *moda_json_line(const json_t *value);
  * json_pack(): "s:o", "path", moda_json_text(path). NULL text gives null. New reference; NULL when
  * out of memory. */
 json_t *moda_json_text(const char *text);
+/* Whether json_string() would take it, were there memory. */
+bool moda_is_utf8(const char *text);
 /* A real that JSON can hold: NaN and infinities become null. New reference. */
 json_t *moda_json_number(double x);
 /* [1,2,3] from sizes. New reference. */

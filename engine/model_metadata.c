@@ -66,8 +66,7 @@ out:
 /* A class name may come from a folder, whose name can be any bytes; JSON takes only UTF-8. */
 static json_t *name_or_null(const char *name)
 {
-    json_t *value = name ? json_string(name) : NULL;
-    return value ? value : json_null();
+    return name && moda_is_utf8(name) ? json_string(name) : json_null();
 }
 
 moda_status moda_model_print_classes(const moda_model *model, char **text)

@@ -87,6 +87,16 @@ Test(json, text_from_outside_is_made_utf_8)
         expect_line(moda_json_text(cases[i][0]), cases[i][1]);
     expect_line(moda_json_text(NULL), "null");
     cr_assert(json_string(cases[3][0]) == NULL, "the input proves nothing");
+    for (unsigned i = 0; i < 1 << 24; i += i < 0x10000 ? 1 : 0x101) { /* as Jansson says */
+        const char text[] = {(char)(i >> 16), (char)(i >> 8), (char)i, 0};
+        const char *from = text + (i < 0x10000) + (i < 0x100);
+        json_t *value = json_string(from);
+        cr_assert(eq(int, moda_is_utf8(from), value != NULL), "%06x", i);
+        json_decref(value);
+    }
+    cr_assert(moda_is_utf8("\xF0\x90\x80\x80") && moda_is_utf8("\xF4\x8F\xBF\xBF"));
+    cr_assert(moda_is_utf8("\xF0\x8F\xBF\xBF") == false);
+    cr_assert(moda_is_utf8("\xF4\x90\x80\x80") == false);
     expect_line(json_pack("{s:o}", "path", moda_json_text("a\n\xFF")),
                 "{\"path\": \"a\\n" BAD "\"}");
 }

@@ -99,7 +99,7 @@ static void train(size_t threads, const char *effort, const char *method, const 
 {
     must(&moda_command_train,
          "--model round.net --method %s --precision %s --batch-size 24 --out %s "
-         "--log-steps --threads %zu %s" DATA,
+         "--log-steps --checkpoint-steps 2 --threads %zu %s" DATA,
          method, precision, folder, threads, effort);
 }
 
@@ -109,6 +109,7 @@ static void round_with(size_t threads, const char *effort)
     for (size_t i = 0; moda_train_methods[i]; i++)
         train(threads, effort, moda_train_methods[i], "f32", moda_train_methods[i]);
     if (moda_cpu_has_bf16()) train(threads, effort, "moda", "bf16", "bf16");
+    must(&moda_command_train, "--resume --out moda --quiet --threads %zu", threads);
     must(&moda_command_eval, "moda/model.safetensors --logits l.safetensors --threads %zu" DATA,
          threads);
     must(&moda_command_decompose,

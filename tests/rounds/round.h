@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /* In the working folder, which it may fill: trains a small network with every layer that has a kernel
- * of ours, by every method and (where the CPU has it) in bf16, evaluates, decomposes, composes, measures
+ * of ours, by every method and (where the CPU has it) in bf16, with checkpoints; evaluates, decomposes, composes, measures
  * reuse and sweeps; then does what must fail: a missing, a cut and a damaged model file. Ends the
  * process with a message if something does not go as it should. */
 void round_run(size_t threads);
