@@ -186,7 +186,7 @@ $(ANALYSE)/%.tidy: %.c .clang-tidy $(wildcard $(ROOMS:=/*.h))
 analyse-gcc:
 	@+$(MAKE) --no-print-directory analyse-gcc-objects CC=gcc B=$(ANALYSE)/gcc WERROR=1 \
 	    CFLAGS='-fanalyzer -Wno-analyzer-malloc-leak'
-	@echo 'gcc -fanalyzer: $(words $(TIDY)) files, nothing found'
+	@echo 'gcc -fanalyzer: $(words $(filter-out $(KERNELS),$(SOURCES)) moda.c) files, nothing found'
 analyse-gcc-objects: $(filter-out %_ref.o %_avx2.o %_avx512.o,$(OBJECTS)) $B/moda.o
 $(ANALYSE)/gcc/engine/run.o: C += -Wno-analyzer-double-fclose -Wno-analyzer-double-free
 $(ANALYSE)/gcc/engine/cmd_describe.o: C += -Wno-analyzer-null-dereference
@@ -274,7 +274,7 @@ help:
 	    '  make test-numa      boot an emulated machine with two memory nodes and test in there' \
 	    '  make fuzz           made-up files for every reader, FUZZ_SECONDS=10 for each; ONLY="net mat" some' \
     '  make faults         memory and system calls that fail, in turn each: a few minutes of small jobs' \
-    '  make analyse        cppcheck, clang-tidy and gcc -fanalyzer: half an hour; analyse-cppcheck alone: seconds' \
+    '  make analyse        cppcheck, clang-tidy and gcc -fanalyzer over every room: some minutes' \
     '  make races          ThreadSanitizer (clang, Archer) over everything that is done with a model' \
     '  make memcheck       valgrind likewise: some minutes' \
     '  make soak           the same for SOAK_MINUTES=60 in one process: memory must stay flat' \

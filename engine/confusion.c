@@ -15,7 +15,8 @@ static size_t *find_occurring(size_t n, const size_t *counts, size_t *count)
 {
     size_t *list = calloc(n, sizeof *list);
     *count = 0;
-    for (size_t k = 0; list && k < n; k++) {
+    if (!list) return NULL;
+    for (size_t k = 0; k < n; k++) {
         bool occurs = false;
         for (size_t i = 0; i < n && !occurs; i++) occurs = counts[k * n + i] || counts[i * n + k];
         if (occurs) list[(*count)++] = k;
