@@ -6,10 +6,11 @@
 
 #include <stddef.h>
 
-/* In the working folder, which it may fill: trains a small network with every layer that has a kernel
- * of ours, by every method and (where the CPU has it) in bf16, with checkpoints; evaluates, decomposes, composes, measures
- * reuse and sweeps; then does what must fail: a missing, a cut and a damaged model file. Ends the
- * process with a message if something does not go as it should. */
+/* In the working folder, which it may fill: trains a small network with every layer that has a
+ * kernel of ours, by every method and (where the CPU has it) in bf16, with checkpoints;
+ * evaluates, decomposes, composes, measures reuse; then does what must fail: a
+ * missing, a cut and a damaged model file. Ends the process with a message if something does not
+ * go as it should. */
 void round_run(size_t threads);
 /* The same in one epoch, and with nothing measured first: for watchers that make everything slow. */
 void round_brief(size_t threads);
