@@ -137,7 +137,7 @@ static void print_pairs(const moda_inspect_options *o, size_t l, bool activation
 static void print_similarity(const moda_inspect_options *o, size_t l)
 {
     const char *where = l == SIZE_MAX ? ", mean of all layers" : "";
-    for (int activation = 0; activation <= (o->activation != NULL); activation++) {
+    for (int activation = 0; activation < (o->activation ? 2 : 1); activation++) {
         if (o->outputs.n < 2 && !activation) continue;
         printf("\nsimilarity of classes by %s%s\n",
                activation ? "their images' activations, mean of all pairs" : "rates", where);
