@@ -5,7 +5,7 @@
 
 #include "base/options.h"
 
-extern const moda_command moda_bench_by_method;              /* cmd_methods.c */
+extern const moda_command moda_bench_by_method;             /* cmd_methods.c */
 extern const moda_command moda_bench_infer;                 /* cmd_infer.c */
 extern const moda_command moda_bench_conv, moda_bench_gemm; /* cmd_layers.c */
 extern const moda_command moda_bench_data;                  /* cmd_data.c */

@@ -14,7 +14,7 @@
 /* A text of a JSON value, for a message; free() it. */
 static char *shown(const json_t *value)
 {
-    return value ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : strdup("nothing");
+    return value ? moda_json_line(value) : strdup("nothing");
 }
 
 static moda_status compare_settings(const json_t *ours, const json_t *theirs, const char *path)

@@ -64,7 +64,8 @@ static moda_status make_header(const moda_tensor *tensors, size_t count,
     MODA_CHECK(header, MODA_ERR_NOMEM, "out of memory");
     if (metadata_count) MODA_TRY(add_metadata(header, metadata, metadata_count));
     for (size_t i = 0; i < count; i++) MODA_TRY(add_tensor(header, &tensors[i], &begin));
-    MODA_CHECK((*text = json_dumps(header, JSON_COMPACT)) != NULL, MODA_ERR_NOMEM, "out of memory");
+    /* Not json_dumps(), which loses names of members when memory is short and does not say so. */
+    MODA_CHECK((*text = moda_json_line(header)) != NULL, MODA_ERR_NOMEM, "out of memory");
 out:
     json_decref(header);
     return st;
