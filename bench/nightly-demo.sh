@@ -1,6 +1,6 @@
 #!/bin/sh
-# bench/nightly-demo.sh MODA [NIGHTS] - what moda nightly says of an unchanged build, NIGHTS nights long (10) behind the six that make
-# a base, and then of a build that makes batches about 10 % slower: in a copy of the source, below
+# bench/nightly-demo.sh MODA [NIGHTS] - what moda nightly says of an unchanged build, NIGHTS nights long (10) behind
+# the six that make a base, and then of a build that makes batches about 10 % slower: in a copy of the source, below
 # build/nightly-demo, every tenth image of a batch is made twice. ONLY chooses figures, OPTIONS adds options.
 set -eu
 moda=$1
@@ -15,6 +15,8 @@ twice='for (size_t i = 0; i < count; i++)\n            for (size_t k = 0; k <= (
 sed -i "s/$once/$twice/" "$out/source/datasets/batch.c"
 grep -q 'i % 10 == 0' "$out/source/datasets/batch.c" # or the demonstration shows nothing
 make -s -C "$out/source" build/moda >/dev/null
+sync # what the build wrote goes to disk now, not while the first nights are measured
+sleep 20
 
 night() {
     code=0
