@@ -94,7 +94,7 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all tests test test-numa fuzz faults rounds soak races memcheck analyse analyse-cppcheck analyse-tidy analyse-gcc \
-        analyse-gcc-objects demo $(CIFAR_STUDIES) bench-peers nightly docs docs-blocks check-docs format check-format install uninstall deps clean help FORCE
+        analyse-gcc-objects demo bench-peers nightly docs docs-blocks check-docs format check-format install uninstall deps clean help FORCE
 
 all: $(MODA) $B/libmoda.a $B/libmoda.so
 

@@ -1,19 +1,19 @@
 #!/bin/sh
 # bench/nightly-demo.sh MODA [NIGHTS] - what moda nightly says of an unchanged build, NIGHTS nights long (10) behind
-# the six that make a base, and then of a build that makes batches about 10 % slower: in a copy of the source, below
-# build/nightly-demo, every tenth image of a batch is made twice. ONLY chooses figures, OPTIONS adds options.
+# the six that make a base, and then of a build whose pairwise similarity is about 10 % slower: in a copy of the source,
+# below build/nightly-demo, the kernel does a tenth of its work twice. ONLY chooses figures, OPTIONS adds options.
 set -eu
 moda=$1
 nights=${2:-10}
-only=${ONLY:-data.batch,similarity.closed,frequency,gemm.forward.f32}
+only=${ONLY:-similarity.pairwise,frequency,infer.lenet5}
 out=build/nightly-demo
 rm -rf "$out"
 mkdir -p "$out/source"
 git archive HEAD | tar x -C "$out/source"
-once='for (size_t i = 0; i < count; i++) fill_image(b, first, i, x, labels);'
-twice='for (size_t i = 0; i < count; i++)\n            for (size_t k = 0; k <= (i % 10 == 0); k++) fill_image(b, first, i, x, labels);'
-sed -i "s/$once/$twice/" "$out/source/datasets/batch.c"
-grep -q 'i % 10 == 0' "$out/source/datasets/batch.c" # or the demonstration shows nothing
+sed -i -e 's/for (size_t r = 0; r < MODA_PANEL; r += SAMPLES)$/& {/' \
+    -e 's/^        some_rows(depth, p + r, q, tile + r \* MODA_PANEL);/&\n        static _Thread_local float waste[SAMPLES * MODA_PANEL];\n        some_rows(depth \/ 10, p + r, q, waste);\n    }/' \
+    "$out/source/losses/pairwise_kernel.c"
+grep -q 'depth / 10' "$out/source/losses/pairwise_kernel.c" # or the demonstration shows nothing
 make -s -C "$out/source" build/moda >/dev/null
 sync # what the build wrote goes to disk now, not while the first nights are measured
 sleep 20
@@ -21,7 +21,7 @@ sleep 20
 night() {
     code=0
     # shellcheck disable=SC2086
-    "$1" nightly --only "$only" --history "$out/nightly.jsonl" --page "$out/nightly.html" --quiet ${OPTIONS:-} \
+    "$1" nightly --long --only "$only" --history "$out/nightly.jsonl" --page "$out/nightly.html" --quiet ${OPTIONS:-} \
         >"$out/said" 2>"$out/errors" || code=$?
     printf '%s: exit code %s; ' "$2" "$code"
     grep -E '^[0-9]+ figures' "$out/said" | sed 's/ on .*//' || cat "$out/errors"
