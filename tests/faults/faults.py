@@ -184,6 +184,14 @@ def complaint(job, done, where, before, after, allow_leftovers):
 JUSTIFIED = {"train-again": ("run/model.safetensors", "run/metrics.jsonl", "run/config.json")}
 
 
+def can_trace():
+    """Containers may forbid it; then system calls are left out, and said to be."""
+    try:
+        return subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"], capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
 def restore(source, where):
     shutil.rmtree(where, ignore_errors=True)
     shutil.copytree(source, where)
@@ -266,7 +274,10 @@ def main():
                 sys.exit(f"faults: {job.name}: {done.stderr}")
             before, after = files_of(base), files_of(whole)
             fail_allocations(bench, job, base, before, after, o.every)
-            fail_calls(bench, job, base, before, after, o.every)
+            if can_trace():
+                fail_calls(bench, job, base, before, after, o.every)
+            else:
+                print(f"{job.name}: strace may not trace here: calls on files were NOT made to fail", flush=True)
     print(f"{bench.passed} passed, {bench.failed} failed")
     return bench.failed > 0
 
