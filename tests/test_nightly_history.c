@@ -168,7 +168,7 @@ static json_t *quiet_runs(void)
 {
     json_t *lines = json_array();
     for (int i = 0; i < 8; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "r%d", i);
         json_array_append_new(lines, run_line(name, i % 2 ? 2.02 : 1.98, NULL, NULL));
     }
