@@ -80,7 +80,8 @@ static void check(const small_case *c, size_t n, const moda_modular_weights *wei
     size_t compared = 0;
     const double off = distance(n * model->net->classes, narrow.logits, wide.logits);
     cr_assert(lt(dbl, off, 0.06), "%s: logits", c->name);
-    cr_assert(lt(dbl, 1e-7, off), "%s: the same logits as f32: it was not bf16", c->name);
+    if (n > 1) /* of one sample a batch norm of features leaves its bias, whatever came in */
+        cr_assert(lt(dbl, 1e-7, off), "%s: the same logits as f32: it was not bf16", c->name);
     for (size_t t = 0; t < model->parameters.count; t++) {
         const moda_parameter *p = &model->parameters.items[t];
         if ((p->role != MODA_WEIGHT && p->role != MODA_BIAS) || !counts(model, p, wide.g)) continue;
