@@ -82,8 +82,9 @@ moda_status moda_net_print(const moda_net *net, char **text)
     const bool failed = ferror(f) != 0;
     const bool closed = fclose(f) == 0;
     f = NULL;
-    MODA_CHECK(!failed && closed, MODA_ERR_NOMEM, "out of memory: a description of %zu bytes",
-               size);
+    /* Short of memory in the end, fclose() leaves no text, and says nothing. */
+    MODA_CHECK(!failed && closed && printed, MODA_ERR_NOMEM,
+               "out of memory: a description of %zu bytes", size);
     *text = printed, printed = NULL;
 out:
     free(printed);

@@ -20,19 +20,19 @@ static void journal(const uint8_t *data, size_t size, const moda_subtasks *subta
     moda_masks *masks = NULL;
     moda_reuse_journal *j = NULL;
     const moda_images images = {6, 1, 4, 4, pixels, NULL, labels, NULL};
+    moda_reuse_options o = {.model = model, .images = &images, .subtasks = subtasks};
     const moda_reuse_part parts[3] = {{0, 0, 2}, {1, 0, 2}, {2, 0, 2}};
     size_t correct[3 * 64];
     if (subtasks->count > 64) return;
     fuzz_must(moda_masks_create(model->net, &masks));
+    o.masks = masks;
     const char *path = fuzz_file("journal.jsonl", NULL, 0);
     unlink(path);
-    fuzz_must(
-        moda_reuse_journal_open(path, model, masks, &images, subtasks, parts, 3, correct, &j));
+    fuzz_must(moda_reuse_journal_open(path, &o, parts, 3, correct, &j));
     moda_reuse_journal_close(j);
     j = NULL;
     append(path, data, size);
-    const moda_status st =
-        moda_reuse_journal_open(path, model, masks, &images, subtasks, parts, 3, correct, &j);
+    const moda_status st = moda_reuse_journal_open(path, &o, parts, 3, correct, &j);
     fuzz_judge(st);
     for (size_t i = 0; st == MODA_OK && i < 3 * subtasks->count; i++)
         fuzz_hold(correct[i] == SIZE_MAX || correct[i] <= 2, "no more right answers than images");
