@@ -135,6 +135,17 @@ def files_of(folder):
     return found
 
 
+def same(path, other):
+    """Byte by byte; what moda thinks of a decomposition may lack the judgement that could not be had."""
+    if filecmp.cmp(path, other, shallow=False):
+        return True
+    if os.path.basename(path) != "decomposition.json":
+        return False
+    with open(path) as f, open(other) as g:
+        ours, theirs = json.load(f), json.load(g)
+    return ours.pop("diagnosis", None) is not None and theirs.pop("diagnosis", None) is not None and ours == theirs
+
+
 def half_lines(path):
     with open(path, "rb") as f:
         text = f.read()
@@ -168,14 +179,14 @@ def complaint(job, done, where, before, after, allow_leftovers):
         if not references:
             if not allow_leftovers and not name.endswith(".lock"):
                 return f"{name} was left behind"
-        elif not any(filecmp.cmp(path, x, shallow=False) for x in references):
+        elif not any(same(path, x) for x in references):
             return f"{name} is neither the old nor the new one"
     for name in before:
         if name not in here and name not in JUSTIFIED.get(job.name, ()):
             return f"{name} is lost"
     if done.returncode == 0:
         for name in job.results:
-            if name not in here or not filecmp.cmp(here[name], after[name], shallow=False):
+            if name not in here or not same(here[name], after[name]):
                 return f"exit 0, but {name} is not what it should be"
     return None
 
