@@ -35,9 +35,16 @@ static size_t weak_epochs(const moda_study_plan *p)
     return p->options->epochs ? p->options->epochs : WEAK_EPOCHS;
 }
 
+/* Of 200 epochs 10 and 195 are published. */
+static size_t fit_epoch(const moda_study_plan *p, size_t fit)
+{
+    const size_t epochs = weak_epochs(p), under = epochs > 20 ? epochs / 20 : 1;
+    return fit == 0 ? under : epochs - epochs / 40;
+}
+
 static void make_setting(const moda_study_plan *p, size_t target, setting *s)
 {
-    const size_t half = p->classes / 2, epochs = weak_epochs(p);
+    const size_t half = p->classes / 2;
     size_t *v = s->values;
     s->strong = (moda_sizes){v, half};
     for (size_t k = 0; k < half; k++) *v++ = k;
@@ -45,8 +52,7 @@ static void make_setting(const moda_study_plan *p, size_t target, setting *s)
     *v++ = target;
     for (size_t k = half; k < p->classes; k++) *v++ = k;
     s->fit = (moda_sizes){v, FITS};
-    v[0] = epochs > 20 ? epochs / 20 : 1; /* published: 10 and 195 of 200 */
-    v[1] = epochs - epochs / 40;
+    for (size_t fit = 0; fit < FITS; fit++) v[fit] = fit_epoch(p, fit);
 }
 
 /* They have half the images of other studies, and a quarter more epochs. */
@@ -172,12 +178,13 @@ static const char *const figure_keys[FIGURES] = {"target_before",    "target_cal
                                                  "target_minmax",    "others_before",
                                                  "others_calibrate", "others_minmax"};
 
-static json_t *begin_row(const char *model, const setting *s, size_t fit, moda_study_table *table)
+static json_t *begin_row(const moda_study_plan *p, const char *model, size_t fit,
+                         moda_study_table *table)
 {
     json_t *row = moda_study_row(table);
     moda_study_text(row, "module", model);
     moda_study_text(row, "fit", fits[fit]);
-    moda_study_number(row, "epoch", (double)s->fit.values[fit]);
+    moda_study_number(row, "epoch", (double)fit_epoch(p, fit));
     return row;
 }
 
@@ -214,7 +221,7 @@ static moda_status collect_fit(const moda_study_plan *p, const char *model, size
     for (size_t target = 0; target < targets; target++) {
         make_setting(p, target, &s);
         MODA_TRY(read_figures(p, model, &s, fit, figures));
-        json_t *row = begin_row(model, &s, fit, table);
+        json_t *row = begin_row(p, model, fit, table);
         moda_study_number(row, "class", (double)target);
         moda_study_text(row, "name", p->class_names[target]);
         for (size_t i = 0; i < FIGURES; i++) {
@@ -222,7 +229,7 @@ static moda_status collect_fit(const moda_study_plan *p, const char *model, size
             sum[i] += figures[i];
         }
     }
-    json_t *row = begin_row(model, &s, fit, table);
+    json_t *row = begin_row(p, model, fit, table);
     moda_study_text(row, "name", "mean");
     for (size_t i = 0; i < FIGURES; i++)
         moda_study_number(row, figure_keys[i], sum[i] / (double)targets);
