@@ -241,6 +241,16 @@ out:
     return st;
 }
 
+bool moda_text_close(FILE *stream, char **text)
+{
+    const bool failed = ferror(stream) != 0;
+    const bool closed = fclose(stream) == 0;
+    if (!failed && closed && *text) return true;
+    free(*text);
+    *text = NULL;
+    return false;
+}
+
 char *moda_format(const char *format, ...)
 {
     char *text = NULL;

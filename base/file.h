@@ -51,6 +51,11 @@ bool moda_is_file(const char *path);
  * nothing. Fails: MODA_ERR_IO (a file stands there, the folder is not writable). */
 MODA_MUST_USE moda_status moda_check_folder(const char *path);
 
+/* Closes a stream of open_memstream(text, ..). True: *text is whole. False: memory was too short; *text is
+ * freed and NULL. fclose() alone does not tell: a text that it cannot bring to its size is lost
+ * without an error. */
+bool moda_text_close(FILE *stream, char **text);
+
 /* "a/b" in fresh memory (free() it); NULL when out of memory. format as in printf. */
 char *moda_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -141,11 +141,11 @@ char *moda_json_line(const json_t *value)
     if (!f) return NULL;
     printer p = {f, -1, false};
     print_value(&p, value, 0);
-    bool failed = p.failed || ferror(f);
-    failed = fclose(f) != 0 || failed;
-    if (!failed) return text;
-    free(text);
-    return NULL;
+    if (moda_text_close(f, &text) && p.failed) {
+        free(text);
+        text = NULL;
+    }
+    return text;
 }
 
 /* Bytes of the UTF-8 character at text, 0 if there is none: shortest forms only, no surrogates. */
@@ -189,9 +189,7 @@ json_t *moda_json_text(const char *text)
             fputs("\xEF\xBF\xBD", f); /* U+FFFD */
         text += n ? n : 1;
     }
-    bool failed = ferror(f);
-    failed = fclose(f) != 0 || failed;
-    if (!failed) value = json_stringn(clean, size);
+    if (moda_text_close(f, &clean)) value = json_stringn(clean, size);
     free(clean);
     return value;
 }

@@ -120,7 +120,8 @@ static char *name_of(const moda_infer_subject *s)
     fputs(s->class_count == 1 ? "class" : "classes", f);
     for (size_t i = 0; i < s->class_count; i++) fprintf(f, "%s%zu", i ? "," : " ", s->classes[i]);
     if (s->round > 1) fprintf(f, ", rounded to %zu", s->round);
-    return fclose(f) == 0 ? name : NULL;
+    moda_text_close(f, &name);
+    return name;
 }
 
 /* The module of outputs [count]. */

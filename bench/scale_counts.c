@@ -1,4 +1,5 @@
 /* bench/scale_counts.c - how many threads to measure with, and where they stand. */
+#include "base/file.h"
 #include "bench/scale_internal.h"
 #include <math.h>
 #include <stdio.h>
@@ -108,7 +109,7 @@ moda_status moda_scale_spread(const moda_topology *t, bool smt, size_t threads, 
     MODA_CHECK((to = open_memstream(list, &size)) != NULL, MODA_ERR_NOMEM, "out of memory");
     print_units(t, share, to);
 out:
-    if (to && fclose(to) != 0 && st == MODA_OK)
+    if (to && !moda_text_close(to, list) && st == MODA_OK)
         st = moda_fail_at(__FILE__, __LINE__, MODA_ERR_NOMEM, "out of memory");
     free(share);
     return st;

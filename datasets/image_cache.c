@@ -90,9 +90,8 @@ static moda_status write_key(const char *place, size_t split_length, char *const
             images->own != NULL, 0);
     for (size_t i = 0; i < images->n; i++) fprintf(text, "%s%c", paths[i] + split_length + 1, 0);
     fwrite(stamps, sizeof *stamps, images->n, text);
-    const bool whole = !ferror(text);
-    MODA_CHECK(fclose(text) == 0 && whole, MODA_ERR_NOMEM, "out of memory: list of %zu images",
-               images->n);
+    MODA_CHECK(moda_text_close(text, &key->text), MODA_ERR_NOMEM,
+               "out of memory: list of %zu images", images->n);
 out:
     return st;
 }

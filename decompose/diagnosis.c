@@ -1,4 +1,5 @@
 #include "decompose/diagnosis.h"
+#include "base/file.h"
 #include "base/table.h"
 #include "decompose/diagnosis_internal.h"
 #include <stdlib.h>
@@ -64,9 +65,9 @@ moda_status moda_diagnosis_add(moda_diagnosis *d, moda_signature signature,
     moda_finding *more = realloc(d->items, (d->count + 1) * sizeof *more);
     MODA_CHECK(more, MODA_ERR_NOMEM, "out of memory: a finding");
     d->items = more;
-    const int failed = fclose(line->stream);
+    const bool whole = moda_text_close(line->stream, &line->text);
     line->stream = NULL;
-    MODA_CHECK(failed == 0, MODA_ERR_NOMEM, "out of memory: a finding");
+    MODA_CHECK(whole, MODA_ERR_NOMEM, "out of memory: a finding");
     d->items[d->count++] = (moda_finding){signature, line->text};
     line->text = NULL;
 out:

@@ -2,6 +2,7 @@
  *
  * Layers are named as in the published PyTorch models, so that weights travel both ways. Input and
  * classes are left to the data. */
+#include "base/file.h"
 #include "engine/net_internal.h"
 
 #include <errno.h>
@@ -178,11 +179,8 @@ moda_status moda_net_builtin(const char *name, char **text)
     FILE *f = open_memstream(&made, &size);
     MODA_CHECK(f, MODA_ERR_NOMEM, "out of memory: %s", strerror(errno));
     builtins[i].print(f, name, builtins[i].row);
-    const bool failed = ferror(f) != 0;
-    const bool closed = fclose(f) == 0;
-    MODA_CHECK(!failed && closed, MODA_ERR_NOMEM, "out of memory: %zu bytes", size);
-    *text = made, made = NULL;
+    MODA_CHECK(moda_text_close(f, &made), MODA_ERR_NOMEM, "out of memory: %zu bytes", size);
+    *text = made;
 out:
-    free(made);
     return st;
 }

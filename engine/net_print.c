@@ -1,5 +1,6 @@
 /* engine/net_print.c - the canonical description: every name written out, every size a number,
  * defaults left out. */
+#include "base/file.h"
 #include "engine/net_internal.h"
 
 #include <errno.h>
@@ -79,14 +80,9 @@ moda_status moda_net_print(const moda_net *net, char **text)
     fprintf(f, "conv_init = %s\nlinear_init = %s\n", moda_init_names[net->conv_init],
             moda_init_names[net->linear_init]);
     for (size_t i = 1; i < net->layer_count; i++) print_layer(f, net, i);
-    const bool failed = ferror(f) != 0;
-    const bool closed = fclose(f) == 0;
-    f = NULL;
-    /* Short of memory in the end, fclose() leaves no text, and says nothing. */
-    MODA_CHECK(!failed && closed && printed, MODA_ERR_NOMEM,
+    MODA_CHECK(moda_text_close(f, &printed), MODA_ERR_NOMEM,
                "out of memory: a description of %zu bytes", size);
-    *text = printed, printed = NULL;
+    *text = printed;
 out:
-    free(printed);
     return st;
 }

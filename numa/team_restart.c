@@ -1,6 +1,7 @@
 /* numa/team_restart.c - has the OpenMP runtime bind the team: it reads its places when the process
  * starts, so the program starts itself over with them. The second life gets in MODA_TEAM what it can
  * no longer see: the mask, and what asked for a binding before ("0-63:OMP_PLACES"). */
+#include "base/file.h"
 #include "base/log.h"
 #include "numa/affinity_internal.h"
 #include "numa/team_internal.h"
@@ -73,7 +74,7 @@ char *moda_team_places(const moda_team *team)
             fprintf(f, "%s%u", k > team->first[i] ? "," : "", team->unit[k]);
         fprintf(f, "}");
     }
-    if (fclose(f) != 0) free(text), text = NULL;
+    moda_text_close(f, &text);
     return text;
 }
 
