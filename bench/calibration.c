@@ -5,10 +5,15 @@
 
 enum { RUNS = 9, LINE_WORDS = 8 };
 
+uint64_t moda_calibration_chain(uint64_t x, size_t steps)
+{
+    for (size_t i = 0; i < steps; i++) x = (x ^ x >> 29) * UINT64_C(0xbf58476d1ce4e5b9) + 1;
+    return x;
+}
+
 uint64_t moda_calibration_mix(uint64_t x, const uint64_t *words)
 {
-    for (size_t i = 0; i < MODA_CALIBRATION_STEPS; i++)
-        x = (x ^ x >> 29) * UINT64_C(0xbf58476d1ce4e5b9) + 1;
+    x = moda_calibration_chain(x, MODA_CALIBRATION_STEPS);
     for (size_t i = 0; i < MODA_CALIBRATION_WORDS; i += LINE_WORDS)
         x = (x << 1 | x >> 63) ^ words[i]; /* the rotation ties each step to the one before */
     return x;

@@ -41,5 +41,7 @@ void moda_calibration_free(moda_calibration *calibration); /* zeroed struct is f
 /* One thread's work: a number that depends on all of it. words [MODA_CALIBRATION_WORDS]. */
 enum { MODA_CALIBRATION_STEPS = 400000, MODA_CALIBRATION_WORDS = 1 << 20 };
 uint64_t moda_calibration_mix(uint64_t start, const uint64_t *words);
+/* The chain alone, of so many steps. */
+uint64_t moda_calibration_chain(uint64_t start, size_t steps);
 
 #endif

@@ -90,15 +90,17 @@ static moda_status take_turn(const settings *s)
     moda_status st = MODA_OK;
     const moda_nightly_subject *subject = moda_nightly_subject_find(s->turn);
     moda_nightly_slices slices = {.patience = s->night.patience};
+    moda_nightly_time time;
     json_t *json = NULL;
     MODA_CHECK(subject && subject->job != MODA_NIGHTLY_LEARN, MODA_ERR_ARG,
                "--turn %s: not measured in one process; `moda nightly --list` names figures",
                s->turn);
     MODA_TRY(moda_nightly_measure(subject, s->common.seed, &slices));
+    MODA_TRY(moda_nightly_summarise(&slices, &time));
     MODA_TRY(moda_nightly_slices_json(subject, &slices, &json));
     if (s->common.json) MODA_TRY(moda_json_write(s->common.json, json));
-    printf("%s: %.6g calibrations; %zu of %zu slices undisturbed\n", s->turn,
-           moda_nightly_ratio(&slices), slices.quiet.n, slices.count);
+    printf("%s: %.6g calibrations; %zu of %zu slices undisturbed; %.0f ns from core to core\n",
+           s->turn, time.ratio, slices.quiet.n, slices.count, 1e9 * time.handover);
 out:
     json_decref(json);
     moda_nightly_slices_free(&slices);

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CALIBRATIONS = 8 };
+enum { PROBES = 200 };
 #define DISTURBED 1.5 /* times the best: no clock changes so much */
 
 double moda_nightly_number(const json_t *object, const char *key)
@@ -113,16 +113,17 @@ out:
     return moda_fail_context(st, "%s", s->name);
 }
 
-/* The night's first calibrations, by which later ones are known for undisturbed. */
+/* The night's first clock, by which later ones are known for undisturbed. */
 static moda_status calibrate(moda_nightly *n)
 {
     moda_status st = MODA_OK;
-    moda_calibration c = {0};
-    for (int i = 0; i < CALIBRATIONS; i++) MODA_TRY(moda_calibration_take(&c));
-    for (size_t i = 0; i < c.best.n; i++)
-        MODA_TRY(moda_timings_add(&n->calibration, c.best.seconds[i]));
+    moda_probe probe = {0};
+    double clock;
+    for (int i = 0; i < PROBES; i++) MODA_TRY(moda_probe_take(&probe));
+    MODA_TRY(moda_timings_quantile(&probe.clock, 0, &clock));
+    MODA_TRY(moda_timings_add(&n->calibration, clock));
 out:
-    moda_calibration_free(&c);
+    moda_probe_free(&probe);
     return st;
 }
 
@@ -138,24 +139,38 @@ out:
     return st;
 }
 
+/* Times of one figure, and the state of the machine at each. */
+typedef struct turns {
+    moda_timings ratios, handovers;
+} turns;
+
+static void free_turns(turns *t)
+{
+    moda_timings_free(&t->ratios);
+    moda_timings_free(&t->handovers);
+}
+
 /* A turn of the subject whose figures begin at results[first]; times go to `times`, the rest is the
  * same each time but for a peak, of which the lowest counts. */
-static moda_status take_turn(moda_nightly *n, size_t first, moda_timings *times)
+static moda_status take_turn(moda_nightly *n, size_t first, turns *times)
 {
     moda_status st = MODA_OK;
     json_t *figures = NULL;
     const moda_nightly_subject *s = n->results[first].figure.subject;
     bool good = false;
     MODA_TRY(moda_nightly_turn(n, s, &figures));
-    const double calibration = moda_nightly_number(figures, "calibration_seconds");
+    const double calibration = moda_nightly_number(figures, "clock_seconds");
+    const double handover = moda_nightly_number(figures, "handover_seconds");
     if (isfinite(calibration)) MODA_TRY(keep_calibration(n, calibration, &good));
     for (size_t i = first; i < n->count && n->results[i].figure.subject == s; i++) {
         moda_nightly_result *r = &n->results[i];
         const double x = moda_nightly_number(figures, r->figure.timed ? "ratio" : r->figure.key);
         if (!r->figure.timed)
             r->value = fmin(x, r->value); /* not NaN, if either is a number */
-        else if (good && isfinite(x))
-            MODA_TRY(moda_timings_add(times, x));
+        else if (good && isfinite(x)) {
+            MODA_TRY(moda_timings_add(&times->ratios, x));
+            MODA_TRY(moda_timings_add(&times->handovers, handover));
+        }
     }
 out:
     json_decref(figures);
@@ -179,21 +194,46 @@ static moda_status median_of(const moda_timings *times, double *value)
 
 /* ---- the first measurement ---- */
 
-/* All subjects in each round. A time that was too disturbed for a ratio gets as many rounds again.
- */
+/* The state that most turns had, and their ratios in it. */
+static moda_status choose_state(const turns *t, double *handover, moda_timings *ratios)
+{
+    moda_status st = MODA_OK;
+    ratios->n = 0;
+    MODA_TRY(moda_timings_quantile(&t->handovers, 0.5, handover));
+    for (size_t i = 0; i < t->ratios.n; i++)
+        if (moda_probe_same_state(t->handovers.seconds[i], *handover))
+            MODA_TRY(moda_timings_add(ratios, t->ratios.seconds[i]));
+out:
+    return st;
+}
+
+/* Once more round: a time that has not its number of turns in one state gets as many again. */
+static moda_status measure_round(moda_nightly *n, size_t round, turns *all, moda_progress *progress)
+{
+    moda_status st = MODA_OK;
+    for (size_t i = 0; i < n->count; i++) {
+        moda_nightly_result *r = &n->results[i];
+        const bool more = r->figure.timed ? r->turns.n < n->rounds : round == 0;
+        if (round < n->rounds)
+            moda_progress_update(progress, progress->done + 1, r->figure.subject->name);
+        if (!begins(n, i) || !more) continue;
+        MODA_TRY(take_turn(n, i, &all[i]));
+        if (r->figure.timed) MODA_TRY(choose_state(&all[i], &r->handover, &r->turns));
+    }
+out:
+    return st;
+}
+
+/* All subjects in each round. */
 static moda_status measure_all(moda_nightly *n)
 {
     moda_status st = MODA_OK;
-    size_t done = 0;
+    turns *all = NULL;
     moda_progress progress;
     moda_progress_begin(&progress, "nightly", "turns", n->rounds * n->count);
+    MODA_ALLOC(all, n->count * sizeof *all);
     for (size_t round = 0; round < 2 * n->rounds; round++)
-        for (size_t i = 0; i < n->count; i++) {
-            moda_nightly_result *r = &n->results[i];
-            const bool more = r->figure.timed ? r->turns.n < n->rounds : round == 0;
-            if (round < n->rounds) moda_progress_update(&progress, ++done, r->figure.subject->name);
-            if (begins(n, i) && more) MODA_TRY(take_turn(n, i, &r->turns));
-        }
+        MODA_TRY(measure_round(n, round, all, &progress));
     for (size_t i = 0; i < n->count; i++) {
         moda_nightly_result *r = &n->results[i];
         if (!r->figure.timed || r->why) continue;
@@ -205,22 +245,30 @@ static moda_status measure_all(moda_nightly *n)
     moda_progress_update(&progress, progress.total, NULL);
 out:
     moda_progress_end(&progress);
+    for (size_t i = 0; all && i < n->count; i++) free_turns(&all[i]);
+    free(all);
     return st;
 }
 
 /* ---- confirmations ---- */
 
-/* One more measurement, as the first one was. A disturbed one is none. */
+/* One more measurement, as the first one was and in its state. A disturbed one is none. */
 static moda_status confirm(moda_nightly *n, size_t i)
 {
     moda_status st = MODA_OK;
     moda_nightly_result *r = &n->results[i];
+    turns all = {0};
     moda_timings times = {0};
-    for (size_t turn = 0; turn < 2 * n->rounds && times.n < n->rounds; turn++)
-        MODA_TRY(take_turn(n, i, &times));
+    for (size_t turn = 0; turn < 2 * n->rounds && times.n < n->rounds; turn++) {
+        all.ratios.n = all.handovers.n = 0;
+        MODA_TRY(take_turn(n, i, &all));
+        if (all.ratios.n && moda_probe_same_state(all.handovers.seconds[0], r->handover))
+            MODA_TRY(moda_timings_add(&times, all.ratios.seconds[0]));
+    }
     if (2 * times.n > n->rounds)
         MODA_TRY(median_of(&times, &r->confirmations[r->confirmation_count++]));
 out:
+    free_turns(&all);
     moda_timings_free(&times);
     return st;
 }
@@ -238,7 +286,7 @@ static moda_status confirm_all(moda_nightly *n)
     moda_progress progress;
     for (size_t i = 0; i < n->count; i++) timed += n->results[i].figure.timed;
     for (size_t i = 0; i < n->count; i++) {
-        moda_nightly_screen(&n->results[i], timed);
+        MODA_TRY(moda_nightly_screen(&n->results[i], timed));
         suspicious += n->results[i].suspicious;
     }
     if (suspicious)

@@ -39,6 +39,9 @@ static void take_base(moda_nightly_result *r, size_t figures)
 {
     double values[MODA_NIGHTLY_ANCHOR];
     r->nights = moda_nightly_base_values(&r->series, values);
+    r->apart = 0;
+    for (size_t i = 0; i < r->series.n; i++)
+        r->apart += r->series.points[i].apart && r->series.points[i].era + 1 == r->series.eras;
     r->needed = r->figure.timed ? needed_nights(figures) : 1;
     if (r->figure.timed)
         r->base = moda_nightly_base(&r->series);
@@ -46,22 +49,26 @@ static void take_base(moda_nightly_result *r, size_t figures)
         r->base = (moda_level){.mean = r->nights ? values[0] : NAN, .n = r->nights > 0};
 }
 
-void moda_nightly_screen(moda_nightly_result *r, size_t figures)
+moda_status moda_nightly_screen(moda_nightly_result *r, size_t figures)
 {
+    moda_status st = MODA_OK;
     const double least = log(1 + MODA_NIGHTLY_EFFECT);
+    if (isfinite(r->value)) MODA_TRY(moda_nightly_series_settle(&r->series, r->handover));
     take_base(r, figures);
     r->suspicious = false;
     r->change = r->low = r->high = r->p = r->detectable = NAN;
     for (int i = 0; i < 2; i++) r->p_worse[i] = r->p_better[i] = 1;
-    if (!r->figure.timed || !has_base(r)) return;
+    if (!r->figure.timed || !has_base(r)) goto out;
     r->detectable =
         expm1(fmax(least, moda_level_detectable(&r->base, MODA_NIGHTLY_CONFIRMATIONS,
                                                 MODA_NIGHTLY_LEVEL / (2 * (double)figures))));
-    if (!isfinite(r->value)) return;
+    if (!isfinite(r->value)) goto out;
     const double off = level_of(r, r->value) - r->base.mean;
     const double t = moda_level_t(&r->base, level_of(r, r->value), 1);
     r->suspicious =
         fabs(off) > least / 2 && moda_student_upper(fabs(t), r->base.df) < MODA_NIGHTLY_SUSPICION;
+out:
+    return st;
 }
 
 /* ---- steps 2 and 3 ---- */
@@ -154,13 +161,13 @@ static void test_era(moda_nightly_result *r, era *e)
 
 /* ---- what comes out ---- */
 
-/* good: the last point of the old level. The next one, of whatever kind but no outlier, is the
- * first of the new one. */
+/* good: the last point of the old level. The next one of this state, of whatever kind but no
+ * outlier, is the first of the new one. */
 static void name_runs(moda_nightly_result *r, size_t good)
 {
     const moda_nightly_series *s = &r->series;
     size_t i = good + 1;
-    while (i < s->n && s->points[i].outlier) i++;
+    while (i < s->n && (s->points[i].outlier || s->points[i].apart)) i++;
     r->last_good = s->points[good].run;
     r->first_bad = i < s->n ? s->points[i].run : NULL;
 }

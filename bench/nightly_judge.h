@@ -37,13 +37,15 @@ typedef struct moda_nightly_result {
     moda_nightly_figure figure;
     const char *why;    /* missing: the reason, else NULL */
     double value;       /* as in the history; NaN if missing */
-    moda_timings turns; /* timed: ratios of the first measurement */
+    moda_timings turns; /* timed: ratios of the first measurement, those in its state */
+    double handover;    /* timed: seconds from core to core, the state; else 0 */
     double confirmations[MODA_NIGHTLY_CONFIRMATIONS];
     size_t confirmation_count;
 
     moda_nightly_series series; /* without tonight */
     moda_level base;
     size_t nights, needed;          /* runs of the base, outliers too; how many there have to be */
+    size_t apart;                   /* runs of the era in another state */
     bool suspicious, gradual;       /* gradual: found by step 3 alone */
     double p_worse[2], p_better[2]; /* steps 2 and 3, as they come */
     moda_nightly_verdict verdict;
@@ -54,8 +56,8 @@ typedef struct moda_nightly_result {
     const json_t *last_good, *first_bad; /* runs of the series; NULL first_bad: tonight */
 } moda_nightly_result;
 
-/* After series and value are known: base, suspicious. */
-void moda_nightly_screen(moda_nightly_result *result, size_t figures);
+/* After series, value and handover are known: base, suspicious. Fails: MODA_ERR_NOMEM. */
+MODA_MUST_USE moda_status moda_nightly_screen(moda_nightly_result *result, size_t figures);
 /* After confirmations: all verdicts. Fails: MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_nightly_judge(moda_nightly_result *results, size_t count);
 void moda_nightly_result_free(moda_nightly_result *result); /* zeroed struct is fine */

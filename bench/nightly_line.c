@@ -37,6 +37,7 @@ static json_t *figure_line(const moda_nightly_result *r)
                              f->higher ? "higher" : "lower", "kind", f->timed ? "timed" : "exact");
     if (f->timed) {
         json_object_set_new(line, "turns", ratios(r->turns.seconds, r->turns.n));
+        json_object_set_new(line, "handover_ns", ratio(1e9 * r->handover));
         if (r->confirmation_count)
             json_object_set_new(line, "confirmations",
                                 ratios(r->confirmations, r->confirmation_count));
@@ -107,6 +108,7 @@ static json_t *judgement(const moda_nightly *n, const moda_nightly_result *r)
     json_t *j = verdict_line(n, r);
     json_object_set_new(j, "why", r->why ? json_string(r->why) : json_null());
     json_object_set_new(j, "base_runs", json_integer((json_int_t)r->nights));
+    json_object_set_new(j, "apart_runs", json_integer((json_int_t)r->apart));
     json_object_set_new(j, "needed_runs", json_integer((json_int_t)r->needed));
     json_object_set_new(j, "base", ratio(r->figure.timed ? exp(r->base.mean) : r->base.mean));
     json_object_set_new(j, "scatter", ratio(r->figure.timed ? r->base.scatter : NAN));

@@ -18,12 +18,10 @@ enum { WARM_STEPS = 3, BATCHES = 8, PADDING = 4, MOST_EPOCHS = 100000 };
 #define QUIET_SHARE   0.01
 #define QUIET_SECONDS 20e-6
 #define SLICE_SECONDS 0.001
-/* Calibrations take half the time: on a busy machine one lasts many times longer than on a quiet
- * one, and one of them must come through undisturbed. */
-#define CALIBRATION_REST 1
-#define WARM_SECONDS     0.1
+#define WARM_SECONDS  0.1
 /* What neighbours do to caches and clocks only adds to a time. On a machine with ten processes too
- * many the lower decile of one build's batches was 65 to 66 us, the median 67 to 80. */
+ * many the lower decile of one build's batches was 65 to 66 us, the median 67 to 80. Where the cores
+ * move apart within a turn, the lower decile is of slices with near ones, if a tenth of them is. */
 #define LOW 0.1
 
 static size_t peak_bytes(void)
@@ -57,12 +55,8 @@ static double waited(void)
 static moda_status begin_slice(moda_nightly_slices *slices)
 {
     moda_status st = MODA_OK;
-    const double now = moda_seconds();
-    if (!slices->count) slices->began = now;
-    if (now >= slices->calibrate) {
-        MODA_TRY(moda_calibration_take(&slices->calibration));
-        slices->calibrate = moda_seconds() + CALIBRATION_REST * (moda_seconds() - now);
-    }
+    if (!slices->count) slices->began = moda_seconds();
+    MODA_TRY(moda_probe_take(&slices->probe));
     slices->before = waited();
 out:
     return st;
@@ -93,12 +87,7 @@ static moda_status slice_calls(const moda_nightly_subject *s, moda_timed what,
     moda_timing_summary one;
     MODA_TRY(moda_timings_repeat(what, WARM_SECONDS, 2, NULL));
     do {
-        const size_t rounds = slices->calibration.rounds.n;
         MODA_TRY(begin_slice(slices));
-        if (slices->calibration.rounds.n > rounds) { /* which has emptied the caches */
-            MODA_TRY(moda_timings_repeat(what, 0, 1, NULL));
-            slices->before = waited();
-        }
         const double start = moda_seconds();
         calls.n = 0;
         MODA_TRY(moda_timings_repeat(what, SLICE_SECONDS, 1, &calls));
@@ -305,35 +294,22 @@ moda_status moda_nightly_measure(const moda_nightly_subject *s, uint64_t seed,
     return moda_fail_at(__FILE__, __LINE__, MODA_ERR_ARG, "%s takes several processes", s->name);
 }
 
-static int by_size(const void *a, const void *b)
+moda_status moda_nightly_summarise(const moda_nightly_slices *slices, moda_nightly_time *time)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double quantile(const moda_timings *t, double q)
-{
-    double value = NAN;
-    double *sorted = t->n ? malloc(t->n * sizeof *sorted) : NULL;
-    if (!sorted) return value;
-    memcpy(sorted, t->seconds, t->n * sizeof *sorted);
-    qsort(sorted, t->n, sizeof *sorted, by_size);
-    value = sorted[(size_t)(q * (double)(t->n - 1) + 0.5)];
-    free(sorted);
-    return value;
-}
-
-double moda_nightly_ratio(const moda_nightly_slices *slices)
-{
-    if (slices->quiet.n < MODA_NIGHTLY_QUIET) return NAN;
-    return quantile(&slices->quiet, LOW) / quantile(&slices->calibration.best, 0);
+    moda_status st = MODA_OK;
+    MODA_TRY(moda_timings_quantile(&slices->quiet, LOW, &time->seconds));
+    MODA_TRY(moda_timings_quantile(&slices->probe.clock, LOW, &time->clock));
+    MODA_TRY(moda_timings_quantile(&slices->probe.handover, LOW, &time->handover));
+    time->ratio = slices->quiet.n < MODA_NIGHTLY_QUIET ? NAN : time->seconds / time->clock;
+out:
+    return st;
 }
 
 void moda_nightly_slices_free(moda_nightly_slices *slices)
 {
     if (!slices) return;
     moda_timings_free(&slices->quiet);
-    moda_calibration_free(&slices->calibration);
+    moda_probe_free(&slices->probe);
     *slices = (moda_nightly_slices){0};
 }
 
@@ -348,14 +324,15 @@ moda_status moda_nightly_slices_json(const moda_nightly_subject *s,
                                      const moda_nightly_slices *slices, json_t **json)
 {
     moda_status st = MODA_OK;
-    const double ratio = moda_nightly_ratio(slices);
-    *json =
-        json_pack("{s:s s:o s:I s:o s:o s:o s:o s:I s:I}", "subject", s->name, "ratio",
-                  moda_json_number(ratio), "slices", (json_int_t)slices->count, "quiet",
-                  list(&slices->quiet), "calibrations", list(&slices->calibration.best), "seconds",
-                  moda_json_number(quantile(&slices->quiet, LOW)), "calibration_seconds",
-                  moda_json_number(quantile(&slices->calibration.best, 0)), "planned",
-                  (json_int_t)slices->planned, "peak", (json_int_t)slices->peak);
+    moda_nightly_time time;
+    MODA_TRY(moda_nightly_summarise(slices, &time));
+    *json = json_pack("{s:s s:o s:o s:o s:o s:I s:o s:o s:o s:I s:I}", "subject", s->name, "ratio",
+                      moda_json_number(time.ratio), "seconds", moda_json_number(time.seconds),
+                      "clock_seconds", moda_json_number(time.clock), "handover_seconds",
+                      moda_json_number(time.handover), "slices", (json_int_t)slices->count, "quiet",
+                      list(&slices->quiet), "clocks", list(&slices->probe.clock), "handovers",
+                      list(&slices->probe.handover), "planned", (json_int_t)slices->planned, "peak",
+                      (json_int_t)slices->peak);
     MODA_CHECK(*json, MODA_ERR_NOMEM, "out of memory");
 out:
     return st;

@@ -54,7 +54,8 @@ static const char style[] =
     ".axis{stroke:var(--rule)}.base{stroke:var(--soft);stroke-dasharray:4 3}.band{fill:var(--band)}"
     ".trend{fill:none;stroke:var(--line);stroke-width:1.5;stroke-linejoin:round}\n"
     ".dot{fill:var(--line)}.dot.bad{fill:var(--bad)}.dot.good{fill:var(--good)}"
-    ".dot.out{fill:var(--card);stroke:var(--line)}.dot.now{stroke:var(--card);stroke-width:1.5}"
+    ".dot.out{fill:var(--card);stroke:var(--line)}.dot.apart{fill:var(--rule)}.dot.now{stroke:var(-"
+    "-card);stroke-width:1.5}"
     ".era{stroke:var(--good);stroke-dasharray:2 3}\n"
     "footer{margin-top:36px;border-top:1px solid var(--rule);padding-top:12px}\n";
 
@@ -153,7 +154,9 @@ static void write_foot(FILE *f, const moda_nightly *n)
             "the band around it "
             "holds %.0f&thinsp;%% of single nights; green line: a new base begins; red: a "
             "regression that stands; "
-            "hollow: an outlier, which does not count. With no change at all, a night calls a "
+            "hollow: an outlier, which does not count; grey: of a night when the cores were at "
+            "another distance from each other, which is compared with its like alone. With no "
+            "change at all, a night calls a "
             "regression "
             "of a time with a probability of at most %g. %zu lines of other machines and %zu "
             "broken ones in the "

@@ -70,6 +70,9 @@ static char *verdict_text(const moda_nightly_result *r, char *buffer, size_t siz
 {
     if (r->verdict == MODA_NIGHTLY_MISSING)
         snprintf(buffer, size, "not measured: %s", r->why ? r->why : "no figure");
+    else if (r->verdict == MODA_NIGHTLY_NO_BASE && r->apart)
+        snprintf(buffer, size, "not enough history: %zu of %zu runs at %.0f ns from core to core",
+                 r->nights, r->needed, 1e9 * r->handover);
     else if (r->verdict == MODA_NIGHTLY_NO_BASE)
         snprintf(buffer, size, "not enough history: %zu of %zu run%s", r->nights, r->needed,
                  r->needed == 1 ? "" : "s");
@@ -118,8 +121,7 @@ void moda_nightly_print(const moda_nightly *n)
     printf("%s\n", moda_machine_line(&n->machine, line, sizeof line));
     print_table(n);
     printf("times in runs of the calibration kernel; shows: the change that would be found with a "
-           "chance of "
-           "80 %%\n");
+           "chance of 80 %%\n");
     print_called(n, MODA_NIGHTLY_IMPROVEMENT, "improvement");
     print_called(n, MODA_NIGHTLY_REGRESSION, "regression ");
     printf("%zu figures, %zu as before, %zu better, %zu not judged; %zu regression%s on %s\n",

@@ -1,4 +1,5 @@
 #include "bench/nightly_series.h"
+#include "bench/probe.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,7 @@ static void take_run(moda_nightly_series *s, const json_t *run, const char *figu
     const json_t *f = json_object_get(json_object_get(run, "figures"), figure);
     const json_t *value = json_object_get(f, "value");
     const double x = json_is_number(value) ? json_number_value(value) : NAN;
+    const json_t *handover = json_object_get(f, "handover_ns");
     const json_t *better = verdict_of(run, figure, "improvement");
     if (!isfinite(x) || (timed && !(x > 0))) return;
     s->points[s->n++] = (moda_nightly_point){
@@ -56,6 +58,7 @@ static void take_run(moda_nightly_series *s, const json_t *run, const char *figu
         .value = timed ? log(x) : x,
         .era = s->eras - 1,
         .called = verdict_of(run, figure, "regression") != NULL,
+        .handover = timed && json_is_number(handover) ? 1e-9 * json_number_value(handover) : 0,
     };
     moda_nightly_point *p = &s->points[s->n - 1];
     if (timed && (p->called || better)) p->value = confirmed(f, p->value);
@@ -79,21 +82,30 @@ static void take_acceptance(moda_nightly_series *s, const json_t *line, const ch
     }
 }
 
-static moda_status mark(moda_nightly_series *s)
+bool moda_nightly_counts(const moda_nightly_point *p, size_t era)
+{
+    return p->era == era && !p->called && !p->apart;
+}
+
+moda_status moda_nightly_series_settle(moda_nightly_series *s, double handover)
 {
     moda_status st = MODA_OK;
     double *x = NULL;
     bool *outlier = NULL;
     MODA_ALLOC(x, 2 * s->n * sizeof *x);
     MODA_ALLOC(outlier, s->n * sizeof *outlier);
+    for (size_t i = 0; i < s->n; i++) {
+        s->points[i].apart = !moda_probe_same_state(s->points[i].handover, handover);
+        s->points[i].outlier = false;
+    }
     for (size_t e = 0; e < s->eras; e++) {
         size_t n = 0;
         for (size_t i = 0; i < s->n; i++)
-            if (s->points[i].era == e && !s->points[i].called) x[n++] = s->points[i].value;
+            if (moda_nightly_counts(&s->points[i], e)) x[n++] = s->points[i].value;
         moda_mark_outliers(x, n, outlier, x + s->n);
         n = 0;
         for (size_t i = 0; i < s->n; i++)
-            if (s->points[i].era == e && !s->points[i].called) s->points[i].outlier = outlier[n++];
+            if (moda_nightly_counts(&s->points[i], e)) s->points[i].outlier = outlier[n++];
     }
 out:
     free(x);
@@ -116,7 +128,7 @@ moda_status moda_nightly_series_read(const json_t *lines, const char *figure, bo
         else
             take_acceptance(s, line, figure);
     }
-    MODA_TRY(mark(s));
+    if (s->n) MODA_TRY(moda_nightly_series_settle(s, s->points[s->n - 1].handover));
 out:
     if (st != MODA_OK) moda_nightly_series_free(s);
     return st;
@@ -134,7 +146,7 @@ size_t moda_nightly_era(const moda_nightly_series *s, size_t *index)
     size_t n = 0;
     for (size_t i = 0; i < s->n; i++) {
         const moda_nightly_point *p = &s->points[i];
-        if (p->era + 1 == s->eras && !p->called && !p->outlier) index[n++] = i;
+        if (moda_nightly_counts(p, s->eras - 1) && !p->outlier) index[n++] = i;
     }
     return n;
 }
@@ -143,8 +155,7 @@ size_t moda_nightly_base_values(const moda_nightly_series *s, double *values)
 {
     size_t n = 0;
     for (size_t i = 0; i < s->n && n < MODA_NIGHTLY_ANCHOR; i++)
-        if (s->points[i].era + 1 == s->eras && !s->points[i].called)
-            values[n++] = s->points[i].value;
+        if (moda_nightly_counts(&s->points[i], s->eras - 1)) values[n++] = s->points[i].value;
     return n;
 }
 
@@ -155,11 +166,11 @@ static double squares(const moda_nightly_series *s, size_t era, size_t most, dou
     double sum = 0, squared = 0;
     size_t n = 0, k = 0;
     for (size_t i = 0; i < s->n && n < most; i++)
-        if (s->points[i].era == era && !s->points[i].called && !s->points[i].outlier)
+        if (moda_nightly_counts(&s->points[i], era) && !s->points[i].outlier)
             sum += s->points[i].value, n++;
     *mean = n ? sum / (double)n : NAN, *count = n;
     for (size_t i = 0; i < s->n && k < n; i++) {
-        if (s->points[i].era != era || s->points[i].called || s->points[i].outlier) continue;
+        if (!moda_nightly_counts(&s->points[i], era) || s->points[i].outlier) continue;
         squared += (s->points[i].value - *mean) * (s->points[i].value - *mean), k++;
     }
     return squared;

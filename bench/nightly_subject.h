@@ -1,8 +1,8 @@
 /* bench/nightly_subject.h - what a nightly run measures, and measuring one of it in this process.
  *
  * A subject is a piece of work with one or more figures (bench/nightly_figure.h). Timed ones are
- * cut into slices of some 1 ms, or of one training step, with the calibration kernel
- * (bench/calibration.h) between them. A slice in which threads had to wait for a CPU
+ * cut into slices of some 1 ms, or of one training step, with probes of the machine
+ * (bench/probe.h) between them. A slice in which threads had to wait for a CPU
  * (/proc/self/task/N/schedstat) says nothing of the build and does not count. docs/nightly.md. */
 #ifndef MODA_BENCH_NIGHTLY_SUBJECT_H
 #define MODA_BENCH_NIGHTLY_SUBJECT_H
@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "bench/kernels.h"
+#include "bench/probe.h"
 #include "engine/tuning.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,26 +46,32 @@ const moda_nightly_subject *moda_nightly_subject_find(const char *name);
 const char *moda_nightly_subject_lacks(const moda_nightly_subject *subject);
 
 typedef struct moda_nightly_slices {
-    double patience;    /* seconds after which a turn ends, however few slices are undisturbed */
-    moda_timings quiet; /* of each undisturbed slice, its median call */
-    moda_calibration calibration;    /* between slices, now and then */
-    size_t count;                    /* of slices, disturbed ones too */
-    size_t planned, peak;            /* STEP: bytes, else 0 */
-    double began, before, calibrate; /* for the measuring itself */
+    double patience;      /* seconds after which a turn ends, however few slices are undisturbed */
+    moda_timings quiet;   /* of each undisturbed slice, its median call */
+    moda_probe probe;     /* before each slice */
+    size_t count;         /* of slices, disturbed ones too */
+    size_t planned, peak; /* STEP: bytes, else 0 */
+    double began, before; /* for the measuring itself */
 } moda_nightly_slices;
 
 /* Measures it once, with the threads that are set: a turn. Any job but LEARN. The peak is the
  * process's: measure nothing else in it before. Fails: as the work itself. */
 MODA_MUST_USE moda_status moda_nightly_measure(const moda_nightly_subject *subject, uint64_t seed,
                                                moda_nightly_slices *slices);
-/* The lower decile of the undisturbed slices over the best calibration: what disturbs those makes
- * them slower. NaN with less than MODA_NIGHTLY_QUIET undisturbed slices. */
+/* What a turn has measured: lower deciles, as what disturbs a slice or a probe makes it slower. */
 enum { MODA_NIGHTLY_QUIET = 5 };
-double moda_nightly_ratio(const moda_nightly_slices *slices);
+typedef struct moda_nightly_time {
+    double seconds;  /* of the undisturbed slices; NaN without any */
+    double clock;    /* of the probes */
+    double handover; /* likewise */
+    double ratio; /* seconds over clock; NaN with less than MODA_NIGHTLY_QUIET undisturbed slices */
+} moda_nightly_time;
+/* Fails: MODA_ERR_NOMEM. */
+MODA_MUST_USE moda_status moda_nightly_summarise(const moda_nightly_slices *slices,
+                                                 moda_nightly_time *time);
 void moda_nightly_slices_free(moda_nightly_slices *slices); /* zeroed struct is fine */
-/* {"subject", "ratio", "slices" (how many), "quiet": [seconds], "calibrations": [seconds],
- * "seconds", "calibration_seconds" (the two that the ratio is of), "planned", "peak"}. New
- * reference. */
+/* {"subject", "ratio", "seconds", "clock_seconds", "handover_seconds" (moda_nightly_time), "slices"
+ * (how many), "quiet", "clocks", "handovers" ([seconds]), "planned", "peak"}. New reference. */
 MODA_MUST_USE moda_status moda_nightly_slices_json(const moda_nightly_subject *subject,
                                                    const moda_nightly_slices *slices,
                                                    json_t **json);

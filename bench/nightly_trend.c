@@ -101,8 +101,10 @@ static void draw_eras(const trend *t)
 static const char *dot_class(const trend *t, size_t i)
 {
     const moda_nightly_result *r = t->r;
-    if (i < r->series.n)
-        return r->series.points[i].called ? " bad" : r->series.points[i].outlier ? " out" : "";
+    if (i < r->series.n) {
+        const moda_nightly_point *p = &r->series.points[i];
+        return p->called ? " bad" : p->apart ? " apart" : p->outlier ? " out" : "";
+    }
     return r->verdict == MODA_NIGHTLY_REGRESSION    ? " bad now"
            : r->verdict == MODA_NIGHTLY_IMPROVEMENT ? " good now"
                                                     : " now";
@@ -112,7 +114,8 @@ static void draw_dots(const trend *t)
 {
     fputs("<polyline class=\"trend\" points=\"", t->f);
     for (size_t i = 0; i < t->n; i++)
-        fprintf(t->f, "%.1f,%.1f ", x_of(t, (double)i), y_of(t, at(t, i)));
+        if (i == t->r->series.n || !t->r->series.points[i].apart)
+            fprintf(t->f, "%.1f,%.1f ", x_of(t, (double)i), y_of(t, at(t, i)));
     fputs("\"/>\n", t->f);
     for (size_t i = 0; i < t->n; i++) {
         const json_t *run = i < t->r->series.n ? t->r->series.points[i].run : NULL;

@@ -53,6 +53,17 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* In fresh memory. */
+static moda_status sort(const moda_timings *t, double **sorted)
+{
+    moda_status st = MODA_OK;
+    MODA_ALLOC(*sorted, t->n * sizeof **sorted);
+    memcpy(*sorted, t->seconds, t->n * sizeof **sorted);
+    qsort(*sorted, t->n, sizeof **sorted, by_size);
+out:
+    return st;
+}
+
 moda_status moda_timings_summarise(const moda_timings *t, moda_timing_summary *summary)
 {
     moda_status st = MODA_OK;
@@ -60,14 +71,25 @@ moda_status moda_timings_summarise(const moda_timings *t, moda_timing_summary *s
     const size_t n = t->n;
     *summary = (moda_timing_summary){0, NAN, NAN, NAN, NAN, 0};
     if (n == 0) goto out;
-    MODA_ALLOC(sorted, n * sizeof *sorted);
-    memcpy(sorted, t->seconds, n * sizeof *sorted);
-    qsort(sorted, n, sizeof *sorted, by_size);
+    MODA_TRY(sort(t, &sorted));
     summary->n = n;
     summary->median = (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
     const size_t rank = moda_median_rank(n, MODA_TIMING_CONFIDENCE, &summary->confidence);
     summary->low = sorted[rank - 1], summary->high = sorted[n - rank];
     summary->best = sorted[0];
+out:
+    free(sorted);
+    return st;
+}
+
+moda_status moda_timings_quantile(const moda_timings *t, double q, double *seconds)
+{
+    moda_status st = MODA_OK;
+    double *sorted = NULL;
+    *seconds = NAN;
+    if (t->n == 0) goto out;
+    MODA_TRY(sort(t, &sorted));
+    *seconds = sorted[(size_t)(q * (double)(t->n - 1) + 0.5)];
 out:
     free(sorted);
     return st;

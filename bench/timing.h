@@ -46,6 +46,9 @@ MODA_MUST_USE moda_status moda_timings_round(moda_timed what, double seconds,
 /* Fails: MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_timings_summarise(const moda_timings *timings,
                                                  moda_timing_summary *summary);
+/* The timing that a share q, 0 .. 1, of the others is shorter than; NaN of none. Fails: MODA_ERR_NOMEM. */
+MODA_MUST_USE moda_status moda_timings_quantile(const moda_timings *timings, double q,
+                                                double *seconds);
 /* Half the interval's width as a share of the median: 0.01 is the median, give or take 1 %. INFINITY
  * where there are too few timings for the stated confidence. */
 double moda_timing_spread(const moda_timing_summary *summary);
