@@ -279,31 +279,47 @@ static void rest(double seconds)
     while (nanosleep(&left, &left) != 0 && errno == EINTR) continue;
 }
 
-static moda_status confirm_all(moda_nightly *n)
+/* Returns how many figures are to be measured again. */
+static moda_status screen_all(moda_nightly *n, size_t *suspicious)
 {
     moda_status st = MODA_OK;
-    size_t suspicious = 0, done = 0, timed = 0;
-    moda_progress progress;
+    size_t timed = 0;
+    *suspicious = 0;
     for (size_t i = 0; i < n->count; i++) timed += n->results[i].figure.timed;
     for (size_t i = 0; i < n->count; i++) {
         MODA_TRY(moda_nightly_screen(&n->results[i], timed));
-        suspicious += n->results[i].suspicious;
+        *suspicious += n->results[i].suspicious;
     }
-    if (suspicious)
-        moda_log(MODA_LOG_INFO, "%zu figure%s off the base: measured again, %d times", suspicious,
-                 suspicious == 1 ? " is" : "s are", MODA_NIGHTLY_CONFIRMATIONS);
-    moda_progress_begin(&progress, "again", "measurements",
-                        MODA_NIGHTLY_CONFIRMATIONS * suspicious);
-    for (int k = 0; k < MODA_NIGHTLY_CONFIRMATIONS; k++) {
-        if (suspicious) rest(n->pause);
-        for (size_t i = 0; i < n->count; i++) {
-            if (!n->results[i].suspicious) continue;
-            MODA_TRY(confirm(n, i));
-            moda_progress_update(&progress, ++done, n->results[i].figure.name);
-        }
-    }
+    if (*suspicious)
+        moda_log(MODA_LOG_INFO, "%zu figure%s off the base: measured again, %d times", *suspicious,
+                 *suspicious == 1 ? " is" : "s are", MODA_NIGHTLY_CONFIRMATIONS);
 out:
+    return st;
+}
+
+/* What was disturbed, or in another state, is tried as often again. */
+static moda_status confirm_all(moda_nightly *n)
+{
+    moda_status st = MODA_OK;
+    size_t suspicious, wanted;
+    moda_progress progress;
+    MODA_TRY(screen_all(n, &suspicious));
+    wanted = MODA_NIGHTLY_CONFIRMATIONS * suspicious;
+    moda_progress_begin(&progress, "again", "measurements", wanted);
+    for (int k = 0; k < 2 * MODA_NIGHTLY_CONFIRMATIONS && progress.done < wanted; k++) {
+        size_t done = 0;
+        rest(n->pause);
+        for (size_t i = 0; i < n->count; i++) {
+            moda_nightly_result *r = &n->results[i];
+            if (!r->suspicious) continue;
+            if (r->confirmation_count < MODA_NIGHTLY_CONFIRMATIONS) MODA_TRY(confirm(n, i));
+            done += r->confirmation_count;
+            moda_progress_update(&progress, progress.done, r->figure.name);
+        }
+        moda_progress_update(&progress, done, NULL);
+    }
     moda_progress_end(&progress);
+out:
     return st;
 }
 

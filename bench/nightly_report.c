@@ -78,9 +78,12 @@ static char *verdict_text(const moda_nightly_result *r, char *buffer, size_t siz
                  r->needed == 1 ? "" : "s");
     else if (r->verdict == MODA_NIGHTLY_REGRESSION)
         snprintf(buffer, size, "REGRESSION");
+    else if (r->suspicious && r->verdict == MODA_NIGHTLY_SAME)
+        snprintf(buffer, size, "%s, measured again %zu of %d times",
+                 moda_nightly_verdict_names[r->verdict], r->confirmation_count,
+                 MODA_NIGHTLY_CONFIRMATIONS);
     else
-        snprintf(buffer, size, "%s%s", moda_nightly_verdict_names[r->verdict],
-                 r->suspicious && r->verdict == MODA_NIGHTLY_SAME ? " (measured again)" : "");
+        snprintf(buffer, size, "%s", moda_nightly_verdict_names[r->verdict]);
     return buffer;
 }
 
