@@ -79,6 +79,7 @@ moda_status moda_nightly_history_read(const char *path, const char *class, moda_
     MODA_CHECK(h->lines, MODA_ERR_NOMEM, "out of memory");
     if (access(path, F_OK) != 0 && errno == ENOENT) goto out;
     MODA_TRY(moda_file_map(path, &file));
+    if (file.size == 0) goto out;
     const char *at = (const char *)file.data, *end = at + file.size;
     while (at < end) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
@@ -92,7 +93,7 @@ moda_status moda_nightly_history_read(const char *path, const char *class, moda_
         }
         at += size + 1;
     }
-    MODA_CHECK(ours || file.size == 0, MODA_ERR_FORMAT,
+    MODA_CHECK(ours, MODA_ERR_FORMAT,
                "%s: not a history of moda nightly, none of its lines is: give another --history",
                path);
 out:

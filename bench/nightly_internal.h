@@ -21,8 +21,8 @@ const char *moda_nightly_commit(const moda_nightly *night, const json_t *run);
 /* What stands for tonight: the first measurement, or the mean of confirmations that called a
  * change. NaN if missing. */
 double moda_nightly_shown(const moda_nightly_result *result);
-/* In one line: what changed, by how much, how surely, between which commits. The buffer is
- * returned. */
+/* In one line, without control characters: what changed, by how much, how surely, between which
+ * commits. The buffer is returned. */
 char *moda_nightly_sentence(const moda_nightly *night, const moda_nightly_result *result,
                             char *buffer, size_t size);
 

@@ -62,6 +62,7 @@ char *moda_nightly_sentence(const moda_nightly *n, const moda_nightly_result *r,
              strcmp(good, bad) == 0 && *n->machine.commit && !strstr(bad, "dirty")
                  ? "; the commit is the same: look at the machine"
                  : "");
+    moda_make_one_line(buffer); /* commits and dates are what a file says */
     return buffer;
 }
 

@@ -77,6 +77,21 @@ Test(cmd_nightly, what_a_page_quotes_is_escaped)
     free(page), json_decref(first);
 }
 
+/* A terminal takes these for commands: as one byte, and as UTF-8 writes U+009B. */
+Test(cmd_nightly, what_the_screen_quotes_commands_no_terminal)
+{
+    program_must(NIGHT "--json n.json");
+    json_t *first = program_json("n.json");
+    test_write("h.jsonl", "");
+    add_night(first, 1000, "\x1b[2J\x7f\xC2\x9B");
+    const program_result r = program_run(NIGHT);
+    cr_assert(eq(int, r.code, 1), "a regression is called, and its last good commit quoted");
+    cr_assert(ne(ptr, (void *)strstr(r.out, "last good ?[2J?"), NULL), "%s", r.out);
+    cr_assert(eq(ptr, (void *)strpbrk(r.out, "\x1b\x7f"), NULL), "%s", r.out);
+    cr_assert(eq(ptr, (void *)strstr(r.out, "\xC2\x9B"), NULL), "%s", r.out);
+    json_decref(first);
+}
+
 Test(cmd_nightly, broken_lines_and_other_machines_are_reported_and_kept)
 {
     test_write("h.jsonl", "{\"moda_nightly\": 1, \"type\": \"run\", \"run\": \"x\", \"class\": "

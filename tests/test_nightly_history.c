@@ -95,6 +95,18 @@ Test(nightly_history, other_files_are_refused)
     cr_assert(eq(int, moda_nightly_history_writable("/proc/nosuch/h"), MODA_ERR_IO));
 }
 
+Test(nightly_history, an_empty_file_is_an_empty_history)
+{
+    const char *path = test_write("h.jsonl", "");
+    moda_nightly_history h = read_all(path);
+    cr_assert(eq(sz, json_array_size(h.lines) + h.others + h.broken, 0));
+    moda_nightly_history_free(&h);
+    append(path, run_line("r", 1, NULL, NULL));
+    h = read_all(path);
+    cr_assert(eq(sz, json_array_size(h.lines), 1));
+    moda_nightly_history_free(&h);
+}
+
 /* A first run that was killed leaves a torn line alone: that is still a history. */
 Test(nightly_history, a_torn_line_alone_is_a_history)
 {

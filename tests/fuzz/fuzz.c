@@ -81,6 +81,33 @@ void fuzz_hold(int condition, const char *what)
     abort();
 }
 
+static struct {
+    FILE *before;
+    char *text;
+    size_t size;
+} screen;
+
+void fuzz_screen_begin(void)
+{
+    screen.before = stdout;
+    stdout = open_memstream(&screen.text, &screen.size);
+    fuzz_hold(stdout != NULL, "memory");
+}
+
+void fuzz_screen_end(void)
+{
+    fclose(stdout);
+    stdout = screen.before;
+    for (size_t i = 0; i < screen.size; i++) {
+        const unsigned char c = (unsigned char)screen.text[i],
+                            next = (unsigned char)screen.text[i + 1];
+        const int two_bytes = c == 0xC2 && next >= 0x80 && next < 0xA0;
+        fuzz_hold((c >= ' ' || c == '\n') && c != 127 && !two_bytes,
+                  "no control characters on a screen");
+    }
+    free(screen.text);
+}
+
 size_t fuzz_part(const uint8_t *data, size_t size, const uint8_t **rest, size_t *rest_size)
 {
     for (size_t i = 0; i + 1 < size; i++)

@@ -26,6 +26,11 @@ void fuzz_must(moda_status status);
 /* The target's own condition. */
 void fuzz_hold(int condition, const char *what);
 
+/* Between these stdout is memory, and at the end it is looked through: what a file says must not command a
+ * terminal. */
+void fuzz_screen_begin(void);
+void fuzz_screen_end(void);
+
 /* The first part of the bytes, up to the separator byte 0xff 0x00 or the end; *rest is what follows. */
 size_t fuzz_part(const uint8_t *data, size_t size, const uint8_t **rest, size_t *rest_size);
 

@@ -1,11 +1,25 @@
-/* tests/fuzz/fuzz_run.c - JSON files of runs: config.json, metrics.jsonl and decomposition.json, one behind
- * the other with separators, as moda report collects them. */
+/* tests/fuzz/fuzz_run.c - JSON files of runs: config.json, metrics.jsonl and decomposition.json, one
+ * behind the other with separators, as moda report collects them and the diagnosis of a
+ * decomposition judges them. */
 #include "base/json.h"
 #include "bench/report.h"
+#include "decompose/diagnosis.h"
 #include "tests/fuzz/fuzz.h"
-#include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
+
+static void diagnose(void)
+{
+    moda_diagnosis *d = NULL;
+    char model[256];
+    snprintf(model, sizeof model, "%s/model.safetensors", fuzz_folder());
+    fuzz_must(moda_diagnosis_create(&d));
+    fuzz_judge(moda_diagnose_training(d, model, 10));
+    json_t *json = moda_diagnosis_json(d);
+    fuzz_hold(json != NULL, "a diagnosis is JSON");
+    json_decref(json);
+    moda_diagnosis_print(d, MODA_SIGNATURES_ALL);
+    moda_diagnosis_destroy(d);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -20,18 +34,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_judge(moda_json_read(path, &config));
     const moda_status st = moda_report_collect(fuzz_folder(), &runs);
     fuzz_judge(st);
+    fuzz_screen_begin();
     if (st == MODA_OK) moda_report_print(runs);
+    diagnose();
+    fuzz_screen_end();
     json_decref(runs);
     json_decref(config);
-    return 0;
-}
-
-/* The tables are of no interest here. */
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc, (void)argv;
-    const int nowhere = open("/dev/null", O_WRONLY);
-    if (nowhere >= 0) dup2(nowhere, STDOUT_FILENO);
     return 0;
 }
