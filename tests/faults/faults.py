@@ -1,71 +1,35 @@
 #!/usr/bin/env python3
-"""tests/faults/faults.py MODA SHIM [--every N] [--only NAME,...] - one thing goes wrong, in turn every one.
+"""tests/faults/faults.py MODA SHIM [--every N] [--only NAME,...] [--workers N] - one thing goes wrong, in turn every one.
 
-Runs small jobs of moda (train, checkpoint and resume, eval, decompose, compose, reuse) again and again. In each run one
-allocation fails (shim.c), or one system call on a file of the job (strace's fault injection): the first one, the second
-one, and so on, or every N-th of them. After each run
+Runs small jobs of moda (jobs.py) again and again. In each run one allocation fails (shim.c), or one system call on a
+file of the job (strace's fault injection): the first one, the second one, and so on, or every N-th of them. After each
+run (verdict.py)
 
   - the program ended by itself, with exit code 0 or 1 (or 2, if it could not read what it was told), never by a signal;
   - with another code than 0 there is one line on stderr that says what failed;
   - no file is half-written: each one is as a run without faults leaves it, or as it was before, or not there;
     lines of *.jsonl are whole; no temporary file is left (unless removing it is what failed);
   - with code 0 all results are there: moda did without what failed, or tried again;
-  - what was there before can still be read.
+  - what was there before can still be read; the newest whole checkpoint is no older than it was, and no more than one
+    step behind the training;
+  - where a job can go on (`again`), it does, and ends in the same bytes as one that nothing happened to.
 
 The last line is "N passed, N failed".
 """
 
 import argparse
 import collections
-import filecmp
-import json
+import concurrent.futures
 import os
 import re
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
-import zlib
+import threading
 
-Job = collections.namedtuple("Job", "name before command results")
-
-DATA = "synthetic:classes=3,channels=1,size=8,train=24,test=12"
-NET = """[net]
-name = tiny
-[conv]
-name = a
-outputs = 4
-kernel = 3
-padding = 1
-[relu]
-name = b
-[linear]
-name = c
-outputs = classes
-"""
-
-
-def jobs():
-    train = ["train", "--model", "tiny.net", "--data", DATA, "--epochs", "2", "--batch-size", "8", "--tune", "off",
-             "--threads", "1", "--out", "run"]
-    decompose = ["decompose", "run/model.safetensors", "--data", DATA, "--tau", "0.5", "--threads", "1", "--out", "parts"]
-    compose = ["compose", "parts", "--classes", "0,2", "--threads", "1", "--out", "two.safetensors"]
-    return [
-        Job("train", [], train, ["run/model.safetensors", "run/config.json"]),
-        Job("train-again", [train], train[:5] + ["--seed", "5"] + train[5:],
-            ["run/model.safetensors", "run/config.json"]),
-        Job("folder", [], [x if x != DATA else "folder:pictures" for x in train] + ["--image-size", "8", "--image-cache",
-                                                                                    "off"], ["run/model.safetensors"]),
-        Job("eval", [train], ["eval", "run/model.safetensors", "--data", DATA, "--threads", "1", "--json", "e.json",
-                              "--logits", "l.safetensors"], ["e.json", "l.safetensors"]),
-        Job("decompose", [train], decompose, ["parts/decomposition.json", "parts/masks.safetensors",
-                                              "parts/class-0.safetensors"]),
-        Job("compose", [train, decompose], compose, ["two.safetensors"]),
-        Job("reuse", [train, decompose], ["reuse", "parts", "--data", DATA, "--threads", "1", "--csv", "r.csv"],
-            ["r.csv"]),
-    ]
-
+from jobs import NET, STOPPED, jobs
+from verdict import complaint, files_of, missing_result, newest_step, same
 
 # Calls on files; strace's name for each, and the error that a user is most likely to meet.
 CALLS = {"openat": "EACCES", "read": "EIO", "pread64": "EIO", "write": "ENOSPC", "fsync": "EIO", "rename": "EACCES",
@@ -76,123 +40,58 @@ ENVIRONMENT = dict(os.environ, OMP_NUM_THREADS="1", MODA_LOG="warning")
 
 
 class Bench:
-    def __init__(self, moda, shim, folder):
-        self.moda, self.shim, self.folder = moda, shim, folder
+    def __init__(self, moda, shim, folder, workers):
+        self.moda, self.shim, self.folder, self.workers = moda, shim, folder, workers
         self.passed = self.failed = 0
-        ENVIRONMENT["XDG_CACHE_HOME"] = os.path.join(folder, "cache")
+        self.lock = threading.Lock()
 
     def run(self, command, where, wrapper=(), extra=None):
-        return subprocess.run([*wrapper, self.moda, *command], cwd=where, env=dict(ENVIRONMENT, **(extra or {})),
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=300)
+        environment = dict(ENVIRONMENT, XDG_CACHE_HOME=os.path.join(where, "cache"), **(extra or {}))
+        return subprocess.run([*wrapper, self.moda, *command], cwd=where, env=environment, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, errors="replace", timeout=300)
 
-    def fresh(self, name, job):
-        """A folder in which everything is done that comes before the job."""
+    def must(self, job, command, where, code=0, extra=None):
+        done = self.run(command, where, extra=extra)
+        if done.returncode != code:
+            sys.exit(f"faults: {job.name}: {' '.join(command)}: exit {done.returncode}: {done.stderr}")
+        return done
+
+    def fresh(self, name, job, commands):
+        """A folder in which these commands were done."""
         where = os.path.join(self.folder, name)
         shutil.rmtree(where, ignore_errors=True)
         os.mkdir(where)
         with open(os.path.join(where, "tiny.net"), "w") as f:
             f.write(NET)
-        if job.name == "folder":
-            draw_pictures(os.path.join(where, "pictures"))
-        for command in job.before:
-            done = self.run(command, where)
-            if done.returncode:
-                sys.exit(f"faults: {job.name}: {' '.join(command)}: {done.stderr}")
+        for k, command in enumerate(commands):
+            if command == STOPPED:
+                continue
+            if k and commands[k - 1] == STOPPED:
+                self.stop(job, command, where)
+            else:
+                self.must(job, command, where)
         return where
 
+    def stop(self, job, command, where):
+        """SIGTERM in the middle: behind the second step, before the last but one."""
+        whole = where + "-whole"
+        restore(where, whole)
+        count = count_allocations(self, job, command, whole, 0)
+        for tenth in (5, 6, 4, 7, 3, 8):
+            restore(where, whole)
+            done = self.run(command, whole, extra={"LD_PRELOAD": self.shim, "MODA_STOP_AT": str(count * tenth // 10)})
+            if done.returncode == 75 and 2 <= newest_step(files_of(whole)) <= 4:
+                restore(whole, where)
+                return
+        sys.exit(f"faults: {job.name}: {' '.join(command)} could not be stopped in its middle")
+
     def verdict(self, what, complaint, done):
-        if not complaint:
-            self.passed += 1
-            return
-        self.failed += 1
-        print(f"{what}: {complaint}\n    exit {done.returncode}: {done.stderr.strip()[-300:]!r}", flush=True)
-
-
-def png(grey):
-    """9 x 9 pixels."""
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    rows = b"".join(b"\0" + bytes((grey + 9 * y + x) % 256 for x in range(9)) for y in range(9))
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 9, 9, 8, 0, 0, 0, 0)) +
-            chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
-
-
-def draw_pictures(folder):
-    for split in ("train", "test"):
-        for c in range(3):
-            os.makedirs(os.path.join(folder, split, str(c)))
-            for i in range(3):
-                with open(os.path.join(folder, split, str(c), f"{i}.png"), "wb") as f:
-                    f.write(png(60 * c + 7 * i))
-
-
-def files_of(folder):
-    found = {}
-    for path, _, names in os.walk(folder):
-        for name in names:
-            full = os.path.join(path, name)
-            found[os.path.relpath(full, folder)] = full
-    return found
-
-
-def same(path, other):
-    """Byte by byte; what moda thinks of a decomposition may lack the judgement that could not be had."""
-    if filecmp.cmp(path, other, shallow=False):
-        return True
-    if os.path.basename(path) != "decomposition.json":
-        return False
-    with open(path) as f, open(other) as g:
-        ours, theirs = json.load(f), json.load(g)
-    return ours.pop("diagnosis", None) is not None and theirs.pop("diagnosis", None) is not None and ours == theirs
-
-
-def half_lines(path):
-    with open(path, "rb") as f:
-        text = f.read()
-    if text and not text.endswith(b"\n"):
-        return "its last line is not whole"
-    for line in text.splitlines():
-        try:
-            json.loads(line)
-        except ValueError:
-            return f"no JSON: {line[:60]!r}"
-    return None
-
-
-def complaint(job, done, where, before, after, allow_leftovers):
-    """What is wrong after a run with a fault, or None."""
-    if done.returncode not in (0, 1, 2):
-        return "did not end by itself"
-    lines = [x for x in done.stderr.splitlines() if x.startswith("moda: ") and "warning" not in x]
-    if done.returncode and len(lines) != 1:
-        return f"{len(lines)} lines say what failed"
-    here = files_of(where)
-    for name, path in here.items():
-        if name.endswith(".jsonl"):
-            wrong = half_lines(path)
-            if wrong:
-                return f"{name}: {wrong}"
-            continue
-        references = [x[name] for x in (before, after) if name in x]
-        if name.startswith("run/previous") and not references:
-            continue
-        if not references:
-            if not allow_leftovers and not name.endswith(".lock"):
-                return f"{name} was left behind"
-        elif not any(same(path, x) for x in references):
-            return f"{name} is neither the old nor the new one"
-    for name in before:
-        if name not in here and name not in JUSTIFIED.get(job.name, ()):
-            return f"{name} is lost"
-    if done.returncode == 0:
-        for name in job.results:
-            if name not in here or not same(here[name], after[name]):
-                return f"exit 0, but {name} is not what it should be"
-    return None
-
-
-# Files of an earlier run that a new one may rightly take away, as its documents say.
-JUSTIFIED = {"train-again": ("run/model.safetensors", "run/metrics.jsonl", "run/config.json")}
+        with self.lock:
+            if not complaint:
+                self.passed += 1
+                return
+            self.failed += 1
+            print(f"{what}: {complaint}\n    exit {done.returncode}: {done.stderr.strip()[-300:]!r}", flush=True)
 
 
 def can_trace():
@@ -205,27 +104,59 @@ def can_trace():
 
 def restore(source, where):
     shutil.rmtree(where, ignore_errors=True)
-    shutil.copytree(source, where)
+    shutil.copytree(source, where, symlinks=True)
 
 
-def count_allocations(bench, job, where):
+class Trial:
+    """A job that is done with one fault after the other."""
+
+    def __init__(self, bench, job):
+        self.bench, self.job = bench, job
+        self.base = bench.fresh("base", job, job.before)
+        if job.prepare:
+            job.prepare(self.base)
+        self.whole = os.path.join(bench.folder, "whole")
+        restore(self.base, self.whole)
+        bench.must(job, job.command, self.whole, job.code)
+        self.before, self.after = files_of(self.base), files_of(self.whole)
+        if job.like:
+            never_stopped = files_of(bench.fresh("never", job, [job.like]))
+            for name in job.results:
+                if not same(never_stopped[name], self.after[name]):
+                    sys.exit(f"faults: {job.name}: {name} is not as if the run had never been stopped")
+
+    def once(self, what, wrapper, extra, allow_leftovers):
+        where = os.path.join(self.bench.folder, f"work-{threading.get_ident()}")
+        restore(self.base, where)
+        done = self.bench.run(self.job.command, where, wrapper, extra)
+        wrong = complaint(self.job, done, where, self.before, self.after, allow_leftovers)
+        if not wrong and self.job.again:
+            again = self.bench.run(self.job.again, where)
+            wrong = f"then, without a fault, exit {again.returncode}: {again.stderr.strip()[-300:]}" if again.returncode \
+                else missing_result(self.job, files_of(where), self.after)
+        self.bench.verdict(f"{self.job.name}: {what}", wrong, done)
+
+    def all(self, faults):
+        with concurrent.futures.ThreadPoolExecutor(self.bench.workers) as pool:
+            for trial in [pool.submit(self.once, *fault) for fault in faults]:
+                trial.result()
+
+
+def count_allocations(bench, job, command, where, code):
     count = os.path.join(bench.folder, "count")
-    done = bench.run(job.command, where, extra={"LD_PRELOAD": bench.shim, "MODA_FAULT_COUNT": count})
-    if done.returncode:
-        sys.exit(f"faults: {job.name}: {done.stderr}")
+    bench.must(job, command, where, code, {"LD_PRELOAD": bench.shim, "MODA_FAULT_COUNT": count})
     with open(count) as f:
         return int(f.read())
 
 
-def fail_allocations(bench, job, base, before, after, every):
+def fail_allocations(trial, every):
+    bench, job = trial.bench, trial.job
     where = os.path.join(bench.folder, "work")
-    restore(base, where)
-    count = count_allocations(bench, job, where)
+    restore(trial.base, where)
+    count = count_allocations(bench, job, job.command, where, job.code)
     tried = range(1, count + 1, every)
-    for n in tried:
-        restore(base, where)
-        done = bench.run(job.command, where, extra={"LD_PRELOAD": bench.shim, "MODA_FAULT_AT": str(n)})
-        bench.verdict(f"{job.name}: allocation {n} of {count}", complaint(job, done, where, before, after, False), done)
+    trial.all((f"allocation {n} of {count}", (), {"LD_PRELOAD": bench.shim, "MODA_FAULT_AT": str(n)}, False)
+              for n in tried)
     print(f"{job.name}: {len(tried)} of {count} allocations failed in turn", flush=True)
 
 
@@ -233,7 +164,7 @@ def calls_on_files(bench, job, where):
     """[(call, how many of its kind up to it)] of those that touch the job's folder, or the cache."""
     log = os.path.join(bench.folder, "strace")
     done = bench.run(job.command, where, ("strace", "-qq", "-y", "-e", "trace=" + ",".join(CALLS), "-o", log))
-    if done.returncode:
+    if done.returncode != job.code:
         sys.exit(f"faults: {job.name}: under strace: {done.stderr}")
     seen, hits = collections.Counter(), []
     inside = re.compile(re.escape(bench.folder) + r"|AT_FDCWD<[^>]*>, \"[^/]|^(rename|mkdir|unlink|access)\(\"[^/]")
@@ -248,18 +179,15 @@ def calls_on_files(bench, job, where):
     return hits
 
 
-def fail_calls(bench, job, base, before, after, every):
+def fail_calls(trial, every):
+    bench, job = trial.bench, trial.job
     where = os.path.join(bench.folder, "work")
-    restore(base, where)
+    restore(trial.base, where)
     hits = calls_on_files(bench, job, where)
-    log = os.path.join(bench.folder, "strace")
     tried = hits[::every]
-    for call, n in tried:
-        restore(base, where)
-        done = bench.run(job.command, where, ("strace", "-qq", "-e", f"trace={call}", "-e",
-                                              f"inject={call}:error={CALLS[call]}:when={n}", "-o", log))
-        bench.verdict(f"{job.name}: {call} {n} ({CALLS[call]})",
-                      complaint(job, done, where, before, after, call in ("unlink", "close")), done)
+    trial.all((f"{call} {n} ({CALLS[call]})", ("strace", "-qq", "-e", f"trace={call}", "-e",
+                                               f"inject={call}:error={CALLS[call]}:when={n}", "-o", os.devnull), None,
+               call in ("unlink", "close")) for call, n in tried)
     print(f"{job.name}: {len(tried)} of {len(hits)} calls on files failed in turn", flush=True)
 
 
@@ -269,26 +197,22 @@ def main():
     parser.add_argument("shim")
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--only", default="")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     o = parser.parse_args()
-    known = jobs()
-    wanted = o.only.split(",") if o.only else [j.name for j in known]
-    with tempfile.TemporaryDirectory(prefix="moda-faults-") as folder:
-        bench = Bench(os.path.abspath(o.moda), os.path.abspath(o.shim), os.path.realpath(folder))
-        for job in known:
-            if job.name not in wanted:
-                continue
-            base = bench.fresh("base", job)
-            whole = os.path.join(bench.folder, "whole")
-            restore(base, whole)
-            done = bench.run(job.command, whole)
-            if done.returncode:
-                sys.exit(f"faults: {job.name}: {done.stderr}")
-            before, after = files_of(base), files_of(whole)
-            fail_allocations(bench, job, base, before, after, o.every)
+    known = {j.name: j for j in jobs()}
+    wanted = o.only.split(",") if o.only else list(known)
+    for name in set(wanted) - set(known):
+        sys.exit(f"faults: there is no job {name}: there are {', '.join(known)}")
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="moda-faults-", dir=memory) as folder:
+        bench = Bench(os.path.abspath(o.moda), os.path.abspath(o.shim), os.path.realpath(folder), o.workers)
+        for name in wanted:
+            trial = Trial(bench, known[name])
+            fail_allocations(trial, o.every)
             if can_trace():
-                fail_calls(bench, job, base, before, after, o.every)
+                fail_calls(trial, o.every)
             else:
-                print(f"{job.name}: strace may not trace here: calls on files were NOT made to fail", flush=True)
+                print(f"{name}: strace may not trace here: calls on files were NOT made to fail", flush=True)
     print(f"{bench.passed} passed, {bench.failed} failed")
     return bench.failed > 0
 

@@ -1,12 +1,14 @@
 /* tests/faults/shim.c - an allocator that fails once, for LD_PRELOAD.
  *
  * MODA_FAULT_AT=N makes the N-th allocation (counted from 1) fail, in whichever thread it is; 0 or unset: none.
- * MODA_FAULT_COUNT=FILE gets the number of allocations at exit. Only those count that moda, the libraries which
+ * MODA_STOP_AT=N raises SIGTERM at that one, as a batch system would. MODA_FAULT_COUNT=FILE gets the
+ * number of allocations at exit. Only those count that moda, the libraries which
  * it uses for files, or the C library on their behalf ask for: the dynamic loader, libgomp and oneDNN end the
  * process on their own when memory is short, or do what moda cannot see. */
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,7 +30,7 @@ static struct {
 static size_t ranges;
 static bool ready;
 static atomic_ulong calls;
-static unsigned long fail_at;
+static unsigned long fail_at, stop_at;
 
 static int note_object(struct dl_phdr_info *info, size_t size, void *user)
 {
@@ -49,9 +51,10 @@ static int note_object(struct dl_phdr_info *info, size_t size, void *user)
 
 __attribute__((constructor)) static void begin(void)
 {
-    const char *at = getenv("MODA_FAULT_AT");
+    const char *at = getenv("MODA_FAULT_AT"), *stop = getenv("MODA_STOP_AT");
     dl_iterate_phdr(note_object, NULL);
     fail_at = at ? strtoul(at, NULL, 10) : 0;
+    stop_at = stop ? strtoul(stop, NULL, 10) : 0;
     ready = true;
 }
 
@@ -71,9 +74,10 @@ static bool fails(const void *caller)
     if (!ready) return false;
     for (size_t i = 0; i < ranges; i++)
         if ((uintptr_t)caller >= counted[i].low && (uintptr_t)caller < counted[i].high) {
-            if (atomic_fetch_add(&calls, 1) + 1 != fail_at) return false;
-            errno = ENOMEM;
-            return true;
+            const unsigned long n = atomic_fetch_add(&calls, 1) + 1;
+            if (n == stop_at) raise(SIGTERM);
+            if (n == fail_at) errno = ENOMEM;
+            return n == fail_at;
         }
     return false;
 }
