@@ -58,8 +58,9 @@ MODA_MUST_USE moda_status moda_checkpoint_restore(const moda_checkpoint *checkpo
 
 /* ---- the folder ---- */
 
-/* Step of the newest checkpoint by its name; false if there is none. */
-bool moda_checkpoint_newest(const char *folder, size_t *step);
+/* Step of the newest checkpoint by its name; *found false: there is none. Fails: MODA_ERR_IO,
+ * MODA_ERR_NOMEM: there may well be one. */
+MODA_MUST_USE moda_status moda_checkpoint_newest(const char *folder, size_t *step, bool *found);
 /* Removes all checkpoints, what killed processes left of them, and the folder. */
 MODA_MUST_USE moda_status moda_checkpoint_remove(const char *folder);
 

@@ -41,8 +41,12 @@ static moda_status list_steps(const char *folder, size_t **steps, size_t *count)
     DIR *directory = opendir(folder);
     MODA_CHECK(directory || errno == ENOENT || errno == ENOTDIR, MODA_ERR_IO, "%s: %s", folder,
                strerror(errno));
+    errno = 0; /* by which the end of the folder is told from a failure */
     for (const struct dirent *e; directory && (e = readdir(directory)) != NULL;) {
-        if (!step_of(e->d_name, &step)) continue;
+        if (!step_of(e->d_name, &step)) {
+            errno = 0;
+            continue;
+        }
         if (n == capacity) {
             capacity = capacity ? 2 * capacity : 16;
             size_t *grown = realloc(found, capacity * sizeof *grown);
@@ -50,7 +54,9 @@ static moda_status list_steps(const char *folder, size_t **steps, size_t *count)
             found = grown;
         }
         found[n++] = step;
+        errno = 0;
     }
+    MODA_CHECK(!directory || errno == 0, MODA_ERR_IO, "%s: %s", folder, strerror(errno));
     if (n) qsort(found, n, sizeof *found, descending);
     *steps = found, *count = n, found = NULL;
 out:
@@ -59,13 +65,17 @@ out:
     return st;
 }
 
-bool moda_checkpoint_newest(const char *folder, size_t *step)
+moda_status moda_checkpoint_newest(const char *folder, size_t *step, bool *found)
 {
+    moda_status st = MODA_OK;
     size_t *steps = NULL, count = 0;
-    if (list_steps(folder, &steps, &count) != MODA_OK || count == 0) return false;
-    *step = steps[0];
+    *found = false;
+    MODA_TRY(list_steps(folder, &steps, &count));
+    *found = count > 0;
+    if (*found) *step = steps[0];
+out:
     free(steps);
-    return true;
+    return st;
 }
 
 /* After step's was written. What cannot be removed now may be next time. */

@@ -164,13 +164,14 @@ moda_status moda_train_find_checkpoint(moda_train_command *c)
 {
     moda_status st = MODA_OK;
     char *folder = moda_run_checkpoints(c->out);
-    size_t step;
-    bool done;
+    size_t step = 0;
+    bool done, found;
     MODA_CHECK(folder, MODA_ERR_NOMEM, "out of memory");
     MODA_TRY(moda_train_lock(c));
     if (!c->before) {
         MODA_TRY(moda_train_is_done(c, &done));
-        MODA_CHECK(done || !moda_checkpoint_newest(folder, &step), MODA_ERR_ARG,
+        MODA_TRY(moda_checkpoint_newest(folder, &step, &found));
+        MODA_CHECK(done || !found, MODA_ERR_ARG,
                    "%s: holds a run that stopped, with a checkpoint of step %zu: go on with "
                    "--resume, or remove that folder",
                    folder, step);

@@ -111,5 +111,6 @@ bool resume_has_checkpoint(const char *folder)
     char path[256];
     size_t step;
     snprintf(path, sizeof path, "%s/checkpoints", folder);
-    return moda_checkpoint_newest(test_path(path), &step);
+    bool found;
+    return moda_checkpoint_newest(test_path(path), &step, &found) == MODA_OK && found;
 }

@@ -98,6 +98,24 @@ static const char *folder(void)
     return test_path("checkpoints");
 }
 
+static bool newest(size_t *step)
+{
+    bool found;
+    must(moda_checkpoint_newest(folder(), step, &found));
+    return found;
+}
+
+/* "There is none" would have a run begin anew over the one that lies there. */
+Test(checkpoint, a_folder_that_cannot_be_listed_is_not_an_empty_one)
+{
+    size_t step;
+    bool found;
+    char name[300];
+    memset(name, 'a', sizeof name - 1), name[sizeof name - 1] = 0; /* longer than a name may be */
+    cr_assert(eq(int, moda_checkpoint_newest(test_path(name), &step, &found), MODA_ERR_IO));
+    cr_assert(eq(int, found, false));
+}
+
 static moda_checkpoint_info info_of(const subject *s)
 {
     return (moda_checkpoint_info){.position = moda_trainer_position(s->trainer),
@@ -299,7 +317,7 @@ Test(checkpoint, the_one_before_a_damaged_one)
     moda_checkpoint *c;
     size_t step;
     cr_assert(eq(sz, newest_whole(), 0), "no folder");
-    cr_assert(not(moda_checkpoint_newest(folder(), &step)), "no folder");
+    cr_assert(not(newest(&step)), "no folder");
     write_steps(&s, 3);
     cr_assert(eq(sz, newest_whole(), 3));
     moda_log_set_level(MODA_LOG_ERROR);
@@ -326,17 +344,17 @@ Test(checkpoint, the_last_few_are_kept)
               (const unsigned char *)"x", 1);
     write_all(test_path("checkpoints/notes.txt"), (const unsigned char *)"x", 1);
     size_t step = 0;
-    cr_assert(moda_checkpoint_newest(folder(), &step));
+    cr_assert(newest(&step));
     cr_assert(eq(sz, step, 99));
     write_one(&s, 1);
-    cr_assert(moda_checkpoint_newest(folder(), &step));
+    cr_assert(newest(&step));
     cr_assert(eq(sz, step, 3));
     cr_assert(not(moda_is_file(test_path("checkpoints/step-000000002.safetensors"))), "2 of 1");
     cr_assert(not(moda_is_file(test_path("checkpoints/step-000000009.safetensors.77-1.tmp"))),
               "a half");
     must(moda_checkpoint_remove(folder()));
     cr_assert(moda_is_file(test_path("checkpoints/notes.txt")), "another's file is gone");
-    cr_assert(not(moda_checkpoint_newest(folder(), &step)), "not removed");
+    cr_assert(not(newest(&step)), "not removed");
     destroy(&s);
 }
 

@@ -227,7 +227,10 @@ Test(cmd_resume, configurations_that_are_none)
 static char *newest_path(void)
 {
     size_t step = 0;
-    cr_assert(moda_checkpoint_newest(test_path("part/checkpoints"), &step));
+    bool found;
+    cr_assert(
+        eq(int, moda_checkpoint_newest(test_path("part/checkpoints"), &step, &found), MODA_OK));
+    cr_assert(eq(int, found, true));
     return moda_format("%s/step-%09zu.safetensors", test_path("part/checkpoints"), step);
 }
 
