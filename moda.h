@@ -48,6 +48,7 @@
 #include "engine/fold.h"
 #include "engine/head.h"
 #include "engine/mask.h"
+#include "engine/method.h"
 #include "engine/model.h"
 #include "engine/model_data.h"
 #include "engine/narrow_conv.h"

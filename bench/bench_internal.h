@@ -4,6 +4,7 @@
 #define MODA_BENCH_BENCH_INTERNAL_H
 
 #include "base/options.h"
+#include "base/status.h"
 
 extern const moda_command moda_bench_by_method;             /* cmd_methods.c */
 extern const moda_command moda_bench_infer;                 /* cmd_infer.c */
@@ -17,7 +18,8 @@ extern const moda_command moda_bench_step;                    /* cmd_step.c */
 extern const moda_command moda_bench_turn;                    /* cmd_turn.c */
 extern const moda_command moda_bench_numa;                    /* cmd_numa.c */
 
-extern const char *const moda_bench_methods[];    /* words of --method: standard, moda, NULL */
 extern const char *const moda_bench_precisions[]; /* of --precision: f32, bf16, auto, NULL */
+/* Fails: MODA_ERR_ARG (auto, and nothing is to be measured). Their numbers, as options have them. */
+MODA_MUST_USE moda_status moda_bench_check_tune(int precision, int tune);
 
 #endif

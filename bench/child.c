@@ -1,5 +1,6 @@
 /* bench/child.c */
 #include "bench/child_internal.h"
+#include "numa/team.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -64,6 +65,7 @@ moda_status moda_child_run(const char *program, char *const *argv, const char *s
     sigset_t all, mask;
     const pid_t parent = getpid();
     fflush(NULL);
+    moda_team_lend_cpus();
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &mask);       /* until both sides know each other */
     const pid_t pid = last_caught ? -1 : fork(); /* exec gives the child the usual handlers */
@@ -71,6 +73,7 @@ moda_status moda_child_run(const char *program, char *const *argv, const char *s
     const int trouble = errno;
     child = pid;
     sigprocmask(SIG_SETMASK, &mask, NULL);
+    moda_team_return_cpus();
     MODA_CHECK(!last_caught || pid > 0, MODA_ERR_INTERNAL, "stopped by a signal");
     MODA_CHECK(pid > 0, MODA_ERR_IO, "%s: cannot be started: %s", program, strerror(trouble));
     while (waitpid(pid, how, 0) < 0)

@@ -2,18 +2,10 @@
 #include "bench/bench_internal.h"
 #include "bench/benchmark_internal.h"
 #include "bench/methods.h"
-#include "datasets/data_options.h"
-
-/* Made up: what a step costs does not depend on the images. */
-#define USUAL_DATA "synthetic:classes=10,channels=3,size=32,train=2048,test=0"
-
-static const char *const efforts[] = {"off", "quick", NULL};
+#include "engine/tuner.h"
 
 typedef struct settings {
-    int tune;
-    size_t seed;
-    moda_data_options options;
-    moda_dataset *data;
+    int tune, precision;
     moda_methods_bench bench;
 } settings;
 
@@ -21,25 +13,16 @@ static moda_status check(void *state, const moda_common_options *common)
 {
     moda_status st = MODA_OK;
     settings *s = state;
-    MODA_CHECK(s->bench.model, MODA_ERR_ARG,
-               "--model is missing: name a network, as in --model vgg16");
-    MODA_CHECK(s->bench.session.spread <= 0, MODA_ERR_ARG,
+    moda_methods_bench *b = &s->bench;
+    MODA_CHECK(b->model, MODA_ERR_ARG, "--model is missing: name a network, as in --model vgg16");
+    MODA_CHECK(b->steps.session.spread <= 0, MODA_ERR_ARG,
                "--spread: methods are compared round by round, so none is done before the others: "
                "leave it out, or say 0");
-    s->bench.tune = s->tune ? MODA_TUNE_QUICK : MODA_TUNE_OFF;
-    s->seed = s->bench.seed = common->seed;
-    if (!s->options.spec) s->options.spec = USUAL_DATA;
-out:
-    return st;
-}
-
-static moda_status open(void *state, char *const *operands, size_t count)
-{
-    moda_status st = MODA_OK;
-    settings *s = state;
-    (void)operands, (void)count;
-    MODA_TRY(moda_data_options_open(&s->options, s->seed, &s->data));
-    s->bench.data = s->data;
+    MODA_TRY(moda_bench_check_tune(s->precision, s->tune));
+    b->precision = moda_bench_precisions[s->precision], b->threads = common->threads;
+    b->steps.tune = moda_tune_efforts[s->tune];
+    b->steps.bind = common->bind, b->steps.placement = common->placement;
+    b->steps.smt = common->smt, b->steps.seed = common->seed;
 out:
     return st;
 }
@@ -58,32 +41,34 @@ static moda_results results(const void *state)
 
 static moda_status run(const moda_command *self, int argc, char **argv)
 {
-    settings s = {
-        .tune = 1,
-        .bench = {.batch = 128, .session = {.seconds = MODA_METHODS_SECONDS, .rounds = 10}}};
-    moda_option data[MODA_DATA_OPTION_COUNT];
-    moda_data_options_table(&s.options, data);
+    settings s = {.tune = MODA_TUNE_QUICK,
+                  .bench = {.batch = 128,
+                            .steps = {.program = "/proc/self/exe",
+                                      .session = {.seconds = MODA_METHODS_SECONDS,
+                                                  .rounds = 10,
+                                                  .elsewhere = true}}}};
     const moda_option options[] = {
         {MODA_OPTION_TEXT, "model", "NAME|FILE.net", "the network", &s.bench.model, 0, 0, NULL},
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, data, 0, 0, NULL},
+        {MODA_OPTION_TEXT, "data", "SPEC",
+         "training images (default: made up, 3x32x32, 10 classes where the network leaves them "
+         "open)",
+         &s.bench.steps.data, 0, 0, NULL},
         {MODA_OPTION_SIZE, "batch-size", "N", "samples per step (default 128)", &s.bench.batch, 1,
          1 << 20, NULL},
-        {MODA_OPTION_CHOICE, "tune", "T",
-         "algorithms by rule (off), by measurement (quick) (default quick)", &s.tune, 0, 0,
-         efforts},
+        {MODA_OPTION_CHOICE, "precision", "P", "as of moda bench step (default f32)", &s.precision,
+         0, 0, moda_bench_precisions},
+        {MODA_OPTION_CHOICE, "tune", "T", "as of moda bench step (default quick)", &s.tune, 0, 0,
+         moda_tune_efforts},
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
     };
     const moda_benchmark benchmark = {.state = &s,
                                       .options = options,
-                                      .session = &s.bench.session,
+                                      .session = &s.bench.steps.session,
                                       .check = check,
-                                      .open = open,
                                       .measure = measure,
                                       .results = results};
     const moda_status st = moda_benchmark_run(self, &benchmark, argc, argv);
     moda_methods_free(&s.bench);
-    moda_dataset_destroy(s.data);
-    moda_data_options_free(&s.options);
     return st;
 }
 

@@ -3,6 +3,7 @@
 #include "bench/bench_internal.h"
 #include "bench/benchmark_internal.h"
 #include "bench/numa.h"
+#include "engine/method.h"
 
 typedef struct settings {
     int method;
@@ -18,7 +19,7 @@ static moda_status check(void *state, const moda_common_options *common)
     MODA_CHECK(!common->bind && !common->placement, MODA_ERR_ARG,
                "--%s: each policy has its own; moda bench step measures one",
                common->bind ? "bind" : "placement");
-    b->method = moda_bench_methods[s->method];
+    b->method = moda_method_names[s->method];
     b->threads = common->threads, b->smt = common->smt, b->seed = common->seed;
 out:
     return st;
@@ -39,7 +40,7 @@ static moda_results results(const void *state)
 static moda_status run(const moda_command *self, int argc, char **argv)
 {
     settings s = {
-        .method = 1,
+        .method = MODA_METHOD_MODA,
         .bench = {.program = "/proc/self/exe",
                   .batch = 128,
                   .session = {.seconds = 30, .rounds = 5, .spread = 1, .elsewhere = true}}};
@@ -51,8 +52,8 @@ static moda_status run(const moda_command *self, int argc, char **argv)
         {MODA_OPTION_SIZE, "batch-size", "N", "samples per step (default 128)", &b->batch, 1,
          1 << 20, NULL},
         {MODA_OPTION_CHOICE, "method", "M",
-         "standard, or moda: with the modular losses (default moda)", &s.method, 0, 0,
-         moda_bench_methods},
+         "standard, moda: with the modular losses, or mwt: with masks (default moda)", &s.method, 0,
+         0, moda_method_names},
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
     };
     const moda_benchmark benchmark = {.state = &s,

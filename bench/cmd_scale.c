@@ -8,6 +8,7 @@
 #include "bench/scale_forecast.h"
 #include "bench/scale_plot.h"
 #include "bench/word_list_internal.h"
+#include "engine/method.h"
 #include <string.h>
 
 /* What a list may hold, or NULL: any. */
@@ -58,7 +59,8 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
          "networks, NAME or FILE.net (3x32x32 inputs, 10 classes where they leave them open)",
          &s->models, 0, 0, NULL},
         {MODA_OPTION_TEXT, "method", "LIST",
-         "standard, moda: with the modular losses (default moda)", &s->methods, 0, 0, NULL},
+         "standard, moda: with the modular losses, mwt: with masks (default moda)", &s->methods, 0,
+         0, NULL},
         {MODA_OPTION_TEXT, "precision", "LIST",
          "f32, bf16 (CPUs with AVX-512-BF16), auto: measured first, for all counts (default f32)",
          &s->precisions, 0, 0, NULL},
@@ -149,7 +151,7 @@ static moda_status check(settings *s)
     MODA_CHECK(s->models, MODA_ERR_ARG,
                "--model is missing: name networks, as in --model vgg16,resnet18");
     MODA_TRY(moda_word_list_split("model", s->models, NULL, &s->model));
-    MODA_TRY(moda_word_list_split("method", s->methods, moda_bench_methods, &s->method));
+    MODA_TRY(moda_word_list_split("method", s->methods, moda_method_names, &s->method));
     MODA_TRY(
         moda_word_list_split("precision", s->precisions, moda_bench_precisions, &s->precision));
     MODA_TRY(moda_word_list_split("scaling", s->scalings, scalings, &s->scaling));
@@ -158,7 +160,7 @@ static moda_status check(settings *s)
                "--bind %s: cores or none; taskset keeps moda scale to some CPUs", bind);
     s->bench.unbound = bind && strcmp(bind, "none") == 0;
     s->bench.smt = s->common.smt, s->bench.seed = s->common.seed;
-    MODA_TRY(moda_word_list_check_networks(&s->model));
+    MODA_TRY(moda_word_list_check_networks(&s->model, &s->method));
     MODA_TRY(check_outputs(s));
     MODA_TRY(moda_topology_load(&s->here));
     s->bench.topology = s->here;

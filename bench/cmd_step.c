@@ -4,6 +4,8 @@
 #include "bench/scale.h"
 #include "bench/step_rows.h"
 #include "bench/word_list_internal.h"
+#include "engine/method.h"
+#include "engine/tuner.h"
 #include <omp.h>
 #include <stdlib.h>
 
@@ -11,6 +13,7 @@ typedef struct settings {
     const char *models, *methods, *precisions; /* as given */
     moda_word_list model, method, precision;
     moda_sizes batches, threads;
+    int tune;
     moda_step_rows bench;
 } settings;
 
@@ -46,13 +49,16 @@ static moda_status check(void *state, const moda_common_options *common)
     MODA_CHECK(s->models, MODA_ERR_ARG,
                "--model is missing: name networks, as in --model vgg16,resnet18");
     MODA_TRY(moda_word_list_split("model", s->models, NULL, &s->model));
-    MODA_TRY(moda_word_list_split("method", s->methods, moda_bench_methods, &s->method));
+    MODA_TRY(moda_word_list_split("method", s->methods, moda_method_names, &s->method));
     MODA_TRY(
         moda_word_list_split("precision", s->precisions, moda_bench_precisions, &s->precision));
-    MODA_TRY(moda_word_list_check_networks(&s->model));
+    MODA_TRY(moda_word_list_check_networks(&s->model, &s->method));
+    if (moda_word_list_has(&s->precision, "auto"))
+        MODA_TRY(moda_bench_check_tune(MODA_PRECISION_AUTO, s->tune));
     if (s->batches.n == 0) MODA_TRY(moda_sizes_parse("batch-size", "128", &s->batches));
     MODA_TRY(moda_sizes_sort_unique("batch-size", &s->batches, SIZE_MAX));
     MODA_TRY(check_threads(&s->threads, common->smt));
+    b->tune = moda_tune_efforts[s->tune];
     b->bind = common->bind, b->placement = common->placement;
     b->smt = common->smt, b->seed = common->seed;
 out:
@@ -100,6 +106,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     settings s = {
         .methods = "moda",
         .precisions = "f32",
+        .tune = MODA_TUNE_QUICK,
         .bench = {.program = "/proc/self/exe",
                   .session = {.seconds = 10, .rounds = 5, .spread = 1, .elsewhere = true}}};
     const moda_option options[] = {
@@ -107,10 +114,14 @@ static moda_status run(const moda_command *self, int argc, char **argv)
          "networks, NAME or FILE.net (3x32x32 inputs, 10 classes where they leave them open)",
          &s.models, 0, 0, NULL},
         {MODA_OPTION_TEXT, "method", "LIST",
-         "standard, moda: with the modular losses (default moda)", &s.methods, 0, 0, NULL},
-        {MODA_OPTION_TEXT, "precision", "LIST",
-         "f32, bf16 (CPUs with AVX-512-BF16), auto: measured first (default f32)", &s.precisions, 0,
+         "standard, moda: with the modular losses, mwt: with masks (default moda)", &s.methods, 0,
          0, NULL},
+        {MODA_OPTION_TEXT, "precision", "LIST",
+         "f32, bf16 (CPUs with AVX-512-BF16), auto: per layer what is faster (default f32)",
+         &s.precisions, 0, 0, NULL},
+        {MODA_OPTION_CHOICE, "tune", "T",
+         "algorithms by rule (off), by measurement (quick), measured anew (full) (default quick)",
+         &s.tune, 0, 0, moda_tune_efforts},
         {MODA_OPTION_SIZES, "batch-size", "LIST", "samples per step (default 128)", &s.batches, 1,
          1 << 20, NULL},
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},

@@ -1,5 +1,5 @@
 /* bench/cmd_turn.c - moda bench turn: the training steps of one process, which moda bench step,
- * bench numa and moda scale start again and again (bench/turn_internal.h). */
+ * bench methods, bench numa and moda scale start again and again (bench/turn_internal.h). */
 #include "base/log.h"
 #include "bench/bench_internal.h"
 #include "bench/step.h"
@@ -7,11 +7,20 @@
 #include "numa/threads.h"
 #include <stdio.h>
 
-const char *const moda_bench_methods[] = {"standard", "moda", NULL};
 const char *const moda_bench_precisions[] = {"f32", "bf16", "auto", NULL};
 
+moda_status moda_bench_check_tune(int precision, int tune)
+{
+    moda_status st = MODA_OK;
+    MODA_CHECK(precision != MODA_PRECISION_AUTO || tune != MODA_TUNE_OFF, MODA_ERR_ARG,
+               "--precision auto goes by measurements, which --tune off switches off: say f32 or "
+               "bf16");
+out:
+    return st;
+}
+
 typedef struct settings {
-    int method, precision;
+    int method, precision, tune;
     const char *tuning;
     moda_common_options common;
     moda_step_bench bench;
@@ -27,13 +36,17 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
     moda_common_options_table(&s->common, common);
     const moda_option table[] = {
         {MODA_OPTION_TEXT, "model", "NAME|FILE.net", "the network", &b->model, 0, 0, NULL},
+        {MODA_OPTION_TEXT, "data", "SPEC", "training images (default: made up, as the network is)",
+         &b->data, 0, 0, NULL},
         {MODA_OPTION_SIZE, "batch-size", "N", "samples per step (default 128)", &b->batch, 1,
          1 << 20, NULL},
         {MODA_OPTION_CHOICE, "method", "M", "as of moda bench step (default moda)", &s->method, 0,
-         0, moda_bench_methods},
+         0, moda_method_names},
         {MODA_OPTION_CHOICE, "precision", "P", "as of moda bench step (default f32)", &s->precision,
          0, 0, moda_bench_precisions},
-        {MODA_OPTION_TEXT, "tuning", "FILE", "of --precision auto: choices of an earlier turn",
+        {MODA_OPTION_CHOICE, "tune", "T", "as of moda bench step (default quick)", &s->tune, 0, 0,
+         moda_tune_efforts},
+        {MODA_OPTION_TEXT, "tuning", "FILE", "choices of an earlier turn, in place of --tune",
          &s->tuning, 0, 0, NULL},
         {MODA_OPTION_FLAG, "profile", NULL,
          "time every part of the first steps too, for --json and as tables", &b->profiled, 0, 0,
@@ -47,11 +60,10 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
     if (*help) goto out;
     if (s->common.quiet) moda_log_set_level(MODA_LOG_WARNING);
     MODA_CHECK(b->model, MODA_ERR_ARG, "--model is missing: name a network, as in --model vgg16");
-    MODA_CHECK(!s->tuning || s->precision == MODA_PRECISION_AUTO, MODA_ERR_ARG,
-               "--tuning means nothing to --precision %s: only auto is tuned",
-               moda_bench_precisions[s->precision]);
-    b->modular = s->method != 0, b->seed = s->common.seed;
+    if (!s->tuning) MODA_TRY(moda_bench_check_tune(s->precision, s->tune));
+    b->method = (moda_method)s->method, b->seed = s->common.seed;
     b->precision = (moda_precision)s->precision;
+    b->tune = s->tuning ? MODA_TUNE_OFF : (moda_tune_effort)s->tune;
 out:
     return st;
 }
@@ -79,7 +91,9 @@ out:
 static moda_status run(const moda_command *self, int argc, char **argv)
 {
     moda_status st = MODA_OK;
-    settings s = {.method = 1, .bench = {.batch = 128, .steps = 20, .remote = MODA_REMOTE_CLOSED}};
+    settings s = {.method = MODA_METHOD_MODA,
+                  .tune = MODA_TUNE_QUICK,
+                  .bench = {.batch = 128, .steps = 20, .remote = MODA_REMOTE_CLOSED}};
     json_t *json = NULL;
     size_t threads;
     bool help = false;
@@ -104,7 +118,7 @@ out:
 
 const moda_command moda_bench_turn = {
     .name = "bench turn",
-    .summary = "one process's part of bench step, bench numa and moda scale",
+    .summary = "one process's part of bench step, bench methods, bench numa and moda scale",
     .operands = "",
     .example = "moda bench turn --model vgg16 --batch-size 128 --profile",
     .run = run,

@@ -1,7 +1,7 @@
 /* bench/experiment_show.c - what a study would do, and how long that may take. */
 #include "base/table.h"
 #include "bench/experiment_internal.h"
-#include "bench/methods.h"
+#include "bench/step.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,26 +9,25 @@
 
 /* What a training step is to a forward pass: that, and two more for the gradients. */
 static const double passes_of_a_step = 3;
+enum { BATCH = 128 }; /* of the steps that are measured */
 
 /* Seconds for one image forward and backward, from a few steps on made-up images. */
 static moda_status measure(const moda_study_plan *p, const char *model, double *seconds)
 {
     moda_status st = MODA_OK;
-    moda_dataset *data = NULL;
     char spec[128];
-    moda_methods_bench bench = {.model = model,
-                                .batch = 128,
-                                .tune = MODA_TUNE_OFF,
-                                .session = {.seconds = 1e-3, .rounds = 1}};
-    snprintf(spec, sizeof spec, "synthetic:classes=%zu,channels=%zu,size=%zu,train=512,test=0",
-             p->classes, p->channels, p->image_size);
-    MODA_TRY(moda_dataset_open(spec, NULL, &data));
-    bench.data = data;
-    MODA_TRY(moda_methods_run(&bench));
-    *seconds = bench.rows[0].time.median / (double)bench.batch;
+    moda_step_bench bench = {.model = model,
+                             .data = spec,
+                             .batch = BATCH,
+                             .steps = 3,
+                             .method = MODA_METHOD_STANDARD,
+                             .remote = MODA_REMOTE_CLOSED};
+    snprintf(spec, sizeof spec, "synthetic:classes=%zu,channels=%zu,size=%zu,train=%d,test=0",
+             p->classes, p->channels, p->image_size, 4 * BATCH);
+    MODA_TRY(moda_step_bench_run(&bench));
+    *seconds = bench.time.median / BATCH;
 out:
-    moda_methods_free(&bench);
-    moda_dataset_destroy(data);
+    moda_step_bench_free(&bench);
     return st;
 }
 

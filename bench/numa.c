@@ -21,6 +21,7 @@ static moda_status call(const moda_numa_bench *b, const char *bind, const char *
     const moda_turn_call turn = {.program = b->program,
                                  .model = b->model,
                                  .method = b->method,
+                                 .tune = "off",
                                  .bind = bind,
                                  .placement = placement,
                                  .batch = b->batch,

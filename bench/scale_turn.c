@@ -108,6 +108,7 @@ static moda_turn_call call_of(const moda_scale_bench *b, const moda_scale_curve 
                             .model = c->model,
                             .method = c->method,
                             .precision = c->precision,
+                            .tune = strcmp(c->precision, "auto") == 0 ? "quick" : "off",
                             .bind = p->bind,
                             .batch = p->batch,
                             .steps = b->steps,

@@ -2,7 +2,6 @@
 #include "bench/step.h"
 #include "base/isa.h"
 #include "engine/trainer.h"
-#include "engine/tuner.h"
 #include "numa/cpu.h"
 #include "numa/placement.h"
 #include "numa/team.h"
@@ -16,29 +15,47 @@ enum {
     LIMIT_RUNS = 3     /* of each limit where a profile shows it: some are undisturbed */
 };
 
-static size_t batches(const moda_step_bench *b)
-{
-    const size_t steps = WARM_STEPS + b->steps;
-    return steps < MOST_BATCHES ? steps : MOST_BATCHES;
-}
-
 void moda_step_bench_count(moda_step_bench *b)
 {
     b->counted = moda_remote_open(&b->remote, b->why, sizeof b->why);
 }
 
 /* Images in the size that the network wants. */
-static moda_status open_data(const moda_step_bench *b, const moda_net *net, moda_dataset **data)
+static moda_status make_up(const moda_step_bench *b, const moda_net *net, moda_dataset **data)
 {
     moda_status st = MODA_OK;
     char spec[128];
+    const size_t steps = WARM_STEPS + b->steps;
+    const size_t batches = steps < MOST_BATCHES ? steps : MOST_BATCHES;
     const moda_shape in = net->input;
     MODA_CHECK(in.h == in.w, MODA_ERR_ARG,
                "%s has inputs of %zux%zu, and made-up images are square: take another network",
                b->model, in.h, in.w);
     snprintf(spec, sizeof spec, "synthetic:classes=%zu,channels=%zu,size=%zu,train=%zu,test=0",
-             net->classes, in.c, in.h, b->batch * batches(b));
+             net->classes, in.c, in.h, b->batch * batches);
     MODA_TRY(moda_dataset_open(spec, NULL, data));
+out:
+    return st;
+}
+
+static moda_status open_all(const moda_step_bench *b, moda_model **model, moda_dataset **data)
+{
+    moda_status st = MODA_OK;
+    moda_net *net;
+    moda_net_defaults defaults = {{3, 32, 32}, 10};
+    if (b->data) {
+        MODA_TRY(moda_dataset_open(b->data, NULL, data));
+        const moda_images *x = &(*data)->train;
+        MODA_CHECK(x->n >= b->batch, MODA_ERR_ARG,
+                   "%s has %zu training images, fewer than a batch of %zu: make it smaller",
+                   b->data, x->n, b->batch);
+        defaults = (moda_net_defaults){{x->channels, x->height, x->width}, (*data)->classes};
+    }
+    MODA_TRY(moda_method_net(b->method, b->model, defaults, &net));
+    MODA_TRY(moda_model_create(net, model));
+    moda_model_init(*model, b->seed);
+    if (!b->data) MODA_TRY(make_up(b, (*model)->net, data));
+    MODA_TRY(moda_model_describe_data(*model, *data));
 out:
     return st;
 }
@@ -90,33 +107,27 @@ static size_t resident_bytes(void)
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (size_t)usage.ru_maxrss * 1024 : 0;
 }
 
-static moda_status tune(moda_step_bench *b, const moda_net *net)
-{
-    moda_tune_summary summary;
-    if (b->precision != MODA_PRECISION_AUTO || b->tuning.count) return MODA_OK;
-    return moda_tune(net, b->batch, moda_team_current()->threads, b->precision, MODA_TUNE_QUICK,
-                     &b->tuning, &summary);
-}
-
-static moda_status train(moda_step_bench *b, moda_model *model, const moda_dataset *data)
+/* Steps of full batches only: those that an epoch leaves over would be shorter. */
+static moda_status train(moda_step_bench *b, moda_model *model, const moda_dataset *all)
 {
     moda_status st = MODA_OK;
     moda_trainer *trainer = NULL;
-    const size_t steps = WARM_STEPS + b->steps;
-    const moda_train_options options = {.epochs = (steps + batches(b) - 1) / batches(b),
-                                        .max_steps = steps,
-                                        .batch_size = b->batch,
-                                        .sgd = {0.01, 0.9, 0},
-                                        .modular = b->modular,
-                                        .weights = {1, 1, 0.3},
-                                        .augment = true,
-                                        .shuffle = true,
-                                        .crop_padding = 4,
-                                        .tuning = b->tuning.count ? &b->tuning : NULL,
-                                        .precision = b->precision,
-                                        .seed = b->seed,
-                                        .profile = b->profile};
-    MODA_TRY(moda_trainer_create(model, data, &options, &trainer));
+    moda_dataset data = *all;
+    data.train.n -= data.train.n % b->batch, data.test.n = 0;
+    const size_t steps = WARM_STEPS + b->steps, per_epoch = data.train.n / b->batch;
+    moda_train_options options = {.epochs = (steps + per_epoch - 1) / per_epoch,
+                                  .max_steps = steps,
+                                  .batch_size = b->batch,
+                                  .sgd = {0.01, 0.9, 0},
+                                  .augment = true,
+                                  .shuffle = true,
+                                  .crop_padding = 4,
+                                  .tuning = b->tuning.count ? &b->tuning : NULL,
+                                  .precision = b->precision,
+                                  .seed = b->seed,
+                                  .profile = b->profile};
+    moda_method_set(b->method, &options);
+    MODA_TRY(moda_trainer_create(model, &data, &options, &trainer));
     MODA_TRY(moda_trainer_run(trainer, (moda_train_events){.user = b, .step = on_step}));
     b->memory = moda_trainer_bytes(trainer), b->resident = resident_bytes();
     if (!b->counted) goto out;
@@ -132,15 +143,13 @@ out:
 moda_status moda_step_bench_run(moda_step_bench *b)
 {
     moda_status st = MODA_OK;
-    moda_net *net = NULL;
     moda_model *model = NULL;
     moda_dataset *data = NULL;
-    MODA_TRY(moda_net_open(b->model, (moda_net_defaults){{3, 32, 32}, 10}, &net));
-    MODA_TRY(moda_model_create(net, &model));
-    moda_model_init(model, b->seed);
-    MODA_TRY(open_data(b, net, &data));
-    MODA_TRY(moda_model_describe_data(model, data));
-    MODA_TRY(tune(b, model->net));
+    moda_tune_summary tuned;
+    MODA_TRY(open_all(b, &model, &data));
+    if (b->tune != MODA_TUNE_OFF)
+        MODA_TRY(moda_tune(model->net, b->batch, moda_team_current()->threads, b->precision,
+                           b->tune, &b->tuning, &tuned));
     MODA_TRY(prepare_profile(b));
     MODA_TRY(train(b, model, data));
     /* The limits' arrays are no part of what the steps need: they come behind them. */
@@ -185,19 +194,7 @@ out:
     return st;
 }
 
-/* NULL when out of memory, as those that follow. */
-static json_t *seconds_json(const moda_timings *t)
-{
-    json_t *seconds = json_array();
-    for (size_t i = 0; i < t->n; i++)
-        if (json_array_append_new(seconds, moda_json_number(t->seconds[i])) != 0) {
-            json_decref(seconds);
-            return NULL;
-        }
-    return seconds;
-}
-
-/* What a step is, and how long it took. */
+/* What a step is, and how long it took. NULL when out of memory, as those that follow. */
 static json_t *times_json(const moda_step_bench *b)
 {
     static const char *const words[] = {"f32", "bf16", "auto"};
@@ -207,10 +204,10 @@ static json_t *times_json(const moda_step_bench *b)
         "{s:o s:o s:s s:o s:I s:s s:s s:o s:o s:o s:o s:o}", "cpu",
         moda_json_text(moda_cpu_name(cpu, sizeof cpu)), "team", moda_team_json(moda_team_current()),
         "placement", moda_placement_word(&placement, placed), "model", moda_json_text(b->model),
-        "batch_size", (json_int_t)b->batch, "method", b->modular ? "moda" : "standard", "precision",
+        "batch_size", (json_int_t)b->batch, "method", moda_method_names[b->method], "precision",
         words[b->precision], "median_seconds", moda_json_number(b->time.median), "low_seconds",
         moda_json_number(b->time.low), "high_seconds", moda_json_number(b->time.high),
-        "best_seconds", moda_json_number(b->time.best), "seconds", seconds_json(&b->timings));
+        "best_seconds", moda_json_number(b->time.best), "seconds", moda_timings_json(&b->timings));
 }
 
 static json_t *work_json(const moda_step_bench *b)
@@ -244,9 +241,8 @@ moda_status moda_step_bench_json(const moda_step_bench *b, json_t **json)
     json_t *all = times_json(b), *work = work_json(b);
     MODA_CHECK(all && json_object_update(all, work) == 0, MODA_ERR_NOMEM, "out of memory");
     MODA_TRY(moda_limits_json(&b->limits, all));
-    if (b->precision == MODA_PRECISION_AUTO)
-        MODA_CHECK(json_object_set_new(all, "tuning", tuning_json(&b->tuning)) == 0, MODA_ERR_NOMEM,
-                   "out of memory");
+    MODA_CHECK(json_object_set_new(all, "tuning", tuning_json(&b->tuning)) == 0, MODA_ERR_NOMEM,
+               "out of memory");
     if (b->profiled) {
         MODA_TRY(between_parts(b->profile, &gap));
         MODA_CHECK(json_object_set_new(all, "profile", moda_profile_json(b->profile)) == 0 &&

@@ -23,13 +23,27 @@ out:
 
 /* ---- turns ---- */
 
+/* The turn's steps, and the median of these. */
+static moda_status take_seconds(moda_step_row *r, const json_t *figures)
+{
+    moda_status st = MODA_OK;
+    moda_timing_summary turn;
+    const size_t before = r->timings.n;
+    MODA_TRY(moda_turn_take_seconds(figures, &r->timings));
+    const moda_timings steps = {r->timings.seconds + before, r->timings.n - before, 0};
+    MODA_TRY(moda_timings_summarise(&steps, &turn));
+    MODA_TRY(moda_timings_add(&r->medians, turn.median));
+out:
+    return st;
+}
+
 static moda_status take(moda_step_row *r, const json_t *figures)
 {
     moda_status st = MODA_OK;
     const moda_limits now = {moda_turn_number(figures, "peak_flops"),
                              moda_turn_number(figures, "peak_flops_bf16"),
                              moda_turn_number(figures, "peak_bandwidth")};
-    MODA_TRY(moda_turn_take_seconds(figures, &r->timings));
+    MODA_TRY(take_seconds(r, figures));
     r->limits = moda_limits_best(r->limits, now);
     r->work =
         (moda_workload){moda_turn_number(figures, "flops"), moda_turn_number(figures, "bytes"),
@@ -51,8 +65,10 @@ static moda_status measure(void *user, size_t i, double seconds)
     json_t *figures = NULL;
     const moda_turn_call call = {.program = b->program,
                                  .model = r->model,
+                                 .data = b->data,
                                  .method = r->method,
                                  .precision = r->precision,
+                                 .tune = b->tune,
                                  .bind = b->bind,
                                  .placement = b->placement,
                                  .batch = r->batch,
@@ -98,6 +114,7 @@ void moda_step_rows_free(moda_step_rows *b)
     if (!b) return;
     for (size_t i = 0; i < b->count; i++) {
         moda_timings_free(&b->rows[i].timings);
+        moda_timings_free(&b->rows[i].medians);
         json_decref(b->rows[i].tuning);
     }
     free(b->rows);

@@ -3,9 +3,9 @@
  *
  * A row is one combination. Rows are measured as bench/session.h has it; each turn of a row is a
  * process of its own, `moda bench turn` (bench/step.h): threads are bound when a process starts,
- * and a row's memory is its own. In f32 and bf16 algorithms are chosen by rule; with precision
- * auto a row's first turn measures algorithms and types, and later turns keep them. Each row is
- * held against the limits of the machine with its threads. docs/benchmarks.md. */
+ * and a row's memory is its own. A row's first turn chooses algorithms as moda train does, and
+ * later turns keep them. Each row is held against the limits of the machine with its threads.
+ * docs/benchmarks.md. */
 #ifndef MODA_BENCH_STEP_ROWS_H
 #define MODA_BENCH_STEP_ROWS_H
 
@@ -21,18 +21,19 @@ typedef struct moda_step_row {
     const char *model, *method, *precision; /* as of moda bench turn; borrowed */
     size_t batch, threads; /* threads 0: all that may be used; after the run: that were */
     char name[128];
-    moda_workload work; /* of a step; after the run, as all that follows */
-    moda_limits limits; /* of the machine with these threads */
-    size_t memory;      /* bytes of weights, gradients, momentum and maps */
-    size_t resident;    /* bytes of the whole process at the most, in the last turn */
-    moda_timings timings;
+    moda_workload work;            /* of a step; after the run, as all that follows */
+    moda_limits limits;            /* of the machine with these threads */
+    size_t memory;                 /* bytes of weights, gradients, momentum and maps */
+    size_t resident;               /* bytes of the whole process at the most, in the last turn */
+    moda_timings timings, medians; /* of steps; of each turn's steps */
     moda_timing_summary time;
-    json_t *tuning; /* precision auto: the choices */
+    json_t *tuning; /* the choices */
 } moda_step_row;
 
 typedef struct moda_step_rows {
     const char *program;          /* a moda, "/proc/self/exe" for moda itself; borrowed */
-    const char *bind, *placement; /* of all turns; NULL: as usual */
+    const char *data, *tune;      /* as of moda bench turn; borrowed, NULL: as usual */
+    const char *bind, *placement; /* the same */
     bool smt;
     size_t seed;
     moda_session session;

@@ -1,7 +1,7 @@
 /* bench/step_rows_report.c - the rows of moda bench step as table, JSON and CSV. */
 #include "base/csv.h"
 #include "base/table.h"
-#include "bench/step_rows.h"
+#include "bench/step_rows_internal.h"
 #include <stdio.h>
 
 static moda_figures figures_of(const moda_step_row *r)
@@ -21,7 +21,7 @@ static bool seen_before(const moda_step_rows *b, size_t i)
     return k < i;
 }
 
-static void tables(const void *bench)
+void moda_step_rows_tables(const void *bench)
 {
     const moda_step_rows *b = bench;
     char memory[16], resident[16];
@@ -47,11 +47,11 @@ static void tables(const void *bench)
 
 static json_t *head(const void *bench)
 {
-    (void)bench;
-    return json_pack("{s:s}", "benchmark", "step");
+    const moda_step_rows *b = bench;
+    return json_pack("{s:s s:s?}", "benchmark", "step", "tune", b->tune);
 }
 
-static json_t *row_json(const void *bench, size_t i)
+json_t *moda_step_row_json(const void *bench, size_t i)
 {
     const moda_step_rows *b = bench;
     const moda_step_row *r = &b->rows[i];
@@ -61,12 +61,13 @@ static json_t *row_json(const void *bench, size_t i)
         (json_int_t)r->threads, "images_per_second", moda_json_number(images_per_second(r)),
         "memory_bytes", (json_int_t)r->memory, "resident_bytes", (json_int_t)r->resident);
     if (json && (moda_figures_json(&r->time, r->work, figures_of(r), json) != MODA_OK ||
-                 moda_limits_json(&r->limits, json) != MODA_OK))
+                 moda_limits_json(&r->limits, json) != MODA_OK ||
+                 (r->tuning && json_object_set(json, "tuning", r->tuning) != 0)))
         json_decref(json), json = NULL;
     return json;
 }
 
-static void csv_heads(const void *bench, FILE *to)
+void moda_step_row_csv_heads(const void *bench, FILE *to)
 {
     (void)bench;
     fputs("model,method,precision,batch_size,threads,images_per_second,memory_bytes,resident_bytes",
@@ -74,19 +75,31 @@ static void csv_heads(const void *bench, FILE *to)
     moda_figures_csv_heads(to);
 }
 
-static void csv_row(const void *bench, size_t i, FILE *to)
+void moda_step_row_csv(const moda_step_row *r, FILE *to)
 {
-    const moda_step_rows *b = bench;
-    const moda_step_row *r = &b->rows[i];
     moda_csv_text(to, r->model);
     fprintf(to, ",%s,%s,%zu,%zu,%.6g,%zu,%zu", r->method, r->precision, r->batch, r->threads,
             images_per_second(r), r->memory, r->resident);
     moda_figures_csv(to, &r->time, r->work, figures_of(r));
+}
+
+static void csv_row(const void *bench, size_t i, FILE *to)
+{
+    const moda_step_rows *b = bench;
+    moda_step_row_csv(&b->rows[i], to);
     fputc('\n', to);
 }
 
 moda_results moda_step_rows_results(const moda_step_rows *b)
 {
-    return (moda_results){b,      &b->session, NULL,     tables,    head,
-                          "rows", b->count,    row_json, csv_heads, csv_row};
+    return (moda_results){b,
+                          &b->session,
+                          NULL,
+                          moda_step_rows_tables,
+                          head,
+                          "rows",
+                          b->count,
+                          moda_step_row_json,
+                          moda_step_row_csv_heads,
+                          csv_row};
 }

@@ -107,6 +107,17 @@ void moda_timings_free(moda_timings *t)
     *t = (moda_timings){0};
 }
 
+json_t *moda_timings_json(const moda_timings *t)
+{
+    json_t *seconds = json_array();
+    for (size_t i = 0; i < t->n; i++)
+        if (json_array_append_new(seconds, moda_json_number(t->seconds[i])) != 0) {
+            json_decref(seconds);
+            return NULL;
+        }
+    return seconds;
+}
+
 moda_status moda_timing_json(const moda_timing_summary *s, json_t *object)
 {
     moda_status st = MODA_OK;

@@ -53,6 +53,8 @@ MODA_MUST_USE moda_status moda_timings_quantile(const moda_timings *timings, dou
  * where there are too few timings for the stated confidence. */
 double moda_timing_spread(const moda_timing_summary *summary);
 void moda_timings_free(moda_timings *timings); /* zeroed struct is fine */
+/* [seconds] in the order of measuring. New reference; NULL when out of memory. */
+json_t *moda_timings_json(const moda_timings *timings);
 
 /* The figures of a summary, n as "calls", then "median_seconds", "low_seconds", "high_seconds",
  * "best_seconds", "confidence", go into an object. Fails: MODA_ERR_NOMEM. */

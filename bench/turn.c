@@ -71,6 +71,7 @@ static void make_words(const moda_turn_call *c, const turn *t, words *w)
 {
     *w = (words){.word = {"moda", "bench", "turn"}, .n = 3};
     add(w, "--model", c->model);
+    add(w, "--data", c->data);
     add_number(w, "--batch-size", c->batch);
     add_number(w, "--steps", c->steps);
     add(w, "--method", c->method);
@@ -81,7 +82,10 @@ static void make_words(const moda_turn_call *c, const turn *t, words *w)
     add_number(w, "--seed", c->seed);
     if (c->profiled) w->word[w->n++] = "--profile";
     if (c->smt) w->word[w->n++] = "--smt";
-    if (c->tuning) add(w, "--tuning", t->tuning);
+    if (c->tuning)
+        add(w, "--tuning", t->tuning);
+    else
+        add(w, "--tune", c->tune);
     w->word[w->n++] = "--quiet";
     add(w, "--json", t->figures);
     w->word[w->n] = NULL;

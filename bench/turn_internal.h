@@ -12,11 +12,12 @@
 /* The options of `moda bench turn`; texts are borrowed, NULL: not given. */
 typedef struct moda_turn_call {
     const char *program; /* a moda, "/proc/self/exe" for moda itself */
-    const char *model, *method, *precision, *bind, *placement;
+    const char *model, *data, *method, *precision, *tune, *bind, *placement;
     size_t batch, steps, threads, seed; /* threads 0: not given */
     bool smt, profiled;
-    const json_t
-        *tuning; /* "tuning" of an earlier turn's figures: the same choices; NULL: its own */
+    /* "tuning" of an earlier turn's figures, for the same choices: tune does not count then; NULL:
+     * none. */
+    const json_t *tuning;
 } moda_turn_call;
 
 /* Runs it to its end. *figures is what it wrote, a new reference. Its stdout goes nowhere; what

@@ -1,6 +1,6 @@
 /* bench/word_list.c */
 #include "bench/word_list_internal.h"
-#include "engine/net.h"
+#include "engine/method.h"
 #include <string.h>
 
 static moda_status check_word(const char *option, const char *word, const char *const *allowed)
@@ -39,12 +39,15 @@ out:
     return st;
 }
 
-moda_status moda_word_list_check_networks(const moda_word_list *w)
+moda_status moda_word_list_check_networks(const moda_word_list *networks,
+                                          const moda_word_list *methods)
 {
     moda_status st = MODA_OK;
-    for (size_t i = 0; i < w->n; i++) {
-        moda_net *net = NULL;
-        MODA_TRY(moda_net_open(w->word[i], (moda_net_defaults){{3, 32, 32}, 10}, &net));
+    for (size_t i = 0; i < networks->n * methods->n; i++) {
+        moda_net *net;
+        MODA_TRY(moda_method_net(moda_method_named(methods->word[i % methods->n]),
+                                 networks->word[i / methods->n],
+                                 (moda_net_defaults){{3, 32, 32}, 10}, &net));
         moda_net_destroy(net);
     }
 out:

@@ -20,8 +20,9 @@ typedef struct moda_word_list {
 MODA_MUST_USE moda_status moda_word_list_split(const char *option, const char *text,
                                                const char *const *allowed, moda_word_list *words);
 bool moda_word_list_has(const moda_word_list *words, const char *word);
-/* Fails: as moda_net_open(), of the first that is no network. */
-MODA_MUST_USE moda_status moda_word_list_check_networks(const moda_word_list *words);
+/* Each network with each method of training. Fails: as moda_method_net(), of the first that is none. */
+MODA_MUST_USE moda_status moda_word_list_check_networks(const moda_word_list *networks,
+                                                        const moda_word_list *methods);
 void moda_word_list_free(moda_word_list *words); /* zeroed struct is fine */
 
 #endif

@@ -5,7 +5,6 @@
 #include "base/progress.h"
 #include "engine/cmd_train_internal.h"
 #include "engine/commands.h"
-#include "engine/net_masked.h"
 #include "engine/peak.h"
 #include "engine/quote_internal.h"
 #include "engine/train_record.h"
@@ -17,19 +16,17 @@
 static moda_status settle_method(moda_train_command *c)
 {
     moda_status st = MODA_OK;
-    static const moda_modular_weights usual[] = {
-        [STANDARD] = {0, 0, 0}, [MODA] = {1, 1, 0.3}, [MWT] = {0.5, 1.5, 0}};
-    const moda_modular_weights u = usual[c->method];
+    moda_modular_weights *w = &c->options.weights;
     MODA_CHECK(
-        c->method != STANDARD || (isnan(c->alpha) && isnan(c->beta) && isnan(c->gamma)),
+        c->method != MODA_METHOD_STANDARD || (isnan(c->alpha) && isnan(c->beta) && isnan(c->gamma)),
         MODA_ERR_ARG,
         "--alpha, --beta and --gamma mean nothing to --method standard: drop them or use moda");
-    MODA_CHECK(c->method != MWT || isnan(c->gamma), MODA_ERR_ARG,
+    MODA_CHECK(c->method != MODA_METHOD_MWT || isnan(c->gamma), MODA_ERR_ARG,
                "--gamma means nothing to --method mwt, whose loss has no compactness: drop it");
-    c->options.modular = c->method == MODA, c->options.masked = c->method == MWT;
-    c->options.weights = (moda_modular_weights){isnan(c->alpha) ? u.affinity : c->alpha,
-                                                isnan(c->beta) ? u.dispersion : c->beta,
-                                                isnan(c->gamma) ? u.compactness : c->gamma};
+    moda_method_set((moda_method)c->method, &c->options);
+    if (!isnan(c->alpha)) w->affinity = c->alpha;
+    if (!isnan(c->beta)) w->dispersion = c->beta;
+    if (!isnan(c->gamma)) w->compactness = c->gamma;
 out:
     return st;
 }
@@ -48,7 +45,7 @@ static moda_status settle(moda_train_command *c)
     MODA_TRY(settle_method(c));
     MODA_CHECK(c->convolution == 0 || c->tune <= MODA_TUNE_OFF, MODA_ERR_ARG,
                "--tune %s means nothing to --convolution direct: drop one of them",
-               c->tune < 0 ? "" : moda_train_efforts[c->tune]);
+               c->tune < 0 ? "" : moda_tune_efforts[c->tune]);
     if (c->tune < 0) c->tune = c->convolution ? MODA_TUNE_OFF : MODA_TUNE_QUICK;
     MODA_TRY(moda_train_pause_settle(&c->pause));
     MODA_TRY(moda_sizes_sort_unique("keep-epochs", &c->keep_epochs, SIZE_MAX));
@@ -78,7 +75,7 @@ static moda_status parse(const moda_command *self, int argc, char **argv, moda_t
     *o = (moda_train_options){
         .epochs = 200, .batch_size = 128, .sgd = {0.05, 0.9, 0}, .crop_padding = 4};
     c->tune = -1;
-    c->method = MODA, c->alpha = c->beta = c->gamma = NAN;
+    c->method = MODA_METHOD_MODA, c->alpha = c->beta = c->gamma = NAN;
     moda_data_options_table(&c->data_options, data);
     moda_common_options_table(&c->common, common);
     moda_train_pause_table(&c->pause, pause);
@@ -88,7 +85,7 @@ static moda_status parse(const moda_command *self, int argc, char **argv, moda_t
         {MODA_OPTION_TABLE, NULL, NULL, NULL, data, 0, 0, NULL},
         {MODA_OPTION_CHOICE, "method", "M",
          "standard, moda: with the modular losses, or mwt: with masks (default moda)", &c->method,
-         0, 0, moda_train_methods},
+         0, 0, moda_method_names},
         {MODA_OPTION_TEXT, "out", "DIR", "folder for the model and its figures", &c->out, 0, 0,
          NULL},
         {MODA_OPTION_SIZE, "epochs", "N", "passes over the data (default 200)", &o->epochs, 1, 1e6,
@@ -115,7 +112,7 @@ static moda_status parse(const moda_command *self, int argc, char **argv, moda_t
          moda_train_convolutions},
         {MODA_OPTION_CHOICE, "tune", "T",
          "algorithms by rule (off), by measurement (quick), measured anew (full) (default quick)",
-         &c->tune, 0, 0, moda_train_efforts},
+         &c->tune, 0, 0, moda_tune_efforts},
         {MODA_OPTION_TEXT, "init", "W.safetensors",
          "start from these weights (default: drawn from the seed)", &c->init, 0, 0, NULL},
         {MODA_OPTION_SIZE, "max-steps", "N", "stop after N steps", &o->max_steps, 1, 1e12, NULL},
@@ -212,21 +209,6 @@ size_t moda_train_tuned_batch(const moda_train_command *c)
     return n < c->options.batch_size ? n : c->options.batch_size;
 }
 
-/* The network that is trained: MwT puts masks into one that has none. */
-static moda_status open_net(const moda_train_command *c, moda_net_defaults defaults, moda_net **net)
-{
-    moda_status st = MODA_OK;
-    moda_net *opened = NULL;
-    MODA_TRY(moda_net_open(c->model_name, defaults, &opened));
-    if (c->method == MWT && opened->mask_count == 0)
-        MODA_TRY(moda_net_add_masks(opened, net));
-    else
-        *net = opened, opened = NULL;
-out:
-    moda_net_destroy(opened);
-    return st;
-}
-
 /* The choices for convolutions: those that a run so far has used, or by cache and measurement. */
 static moda_status tune(moda_train_command *c)
 {
@@ -252,7 +234,7 @@ static moda_status prepare(moda_train_command *c)
     if (c->flip != FLIP_AUTO) c->data->flip = c->flip == FLIP_YES;
     const moda_images *x = &c->data->train;
     const moda_net_defaults defaults = {{x->channels, x->height, x->width}, c->data->classes};
-    MODA_TRY(open_net(c, defaults, &net));
+    MODA_TRY(moda_method_net((moda_method)c->method, c->model_name, defaults, &net));
     MODA_TRY(moda_model_create(net, &c->model));
     MODA_TRY(init_weights(c, defaults));
     MODA_TRY(moda_model_describe_data(c->model, c->data));

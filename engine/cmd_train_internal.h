@@ -6,17 +6,16 @@
 #include "base/lock.h"
 #include "datasets/data_options.h"
 #include "engine/checkpoint.h"
+#include "engine/method.h"
 #include "engine/run.h"
 #include "engine/trainer.h"
 #include "engine/tuner.h"
 
-enum { STANDARD, MODA, MWT };
 enum { FLIP_AUTO, FLIP_YES, FLIP_NO };
 /* The words of the options of these names, NULL behind the last. */
-extern const char *const moda_train_methods[], *const moda_train_flips[];
+extern const char *const moda_train_flips[];
 extern const char *const moda_train_precisions[];   /* as moda_precision */
 extern const char *const moda_train_convolutions[]; /* as moda_convolution */
-extern const char *const moda_train_efforts[];      /* as moda_tune_effort */
 
 /* Checkpoints and stopping: the options, and the state of cmd_train_pause.c. */
 typedef struct moda_train_pause {

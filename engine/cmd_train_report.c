@@ -10,11 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const char *const moda_train_methods[] = {"standard", "moda", "mwt", NULL};
 const char *const moda_train_precisions[] = {"f32", "bf16", "auto", NULL};
 const char *const moda_train_flips[] = {"auto", "yes", "no", NULL};
 const char *const moda_train_convolutions[] = {"auto", "direct", NULL};
-const char *const moda_train_efforts[] = {"off", "quick", "full", NULL};
 
 moda_status moda_train_config(moda_train_command *c)
 {
@@ -22,7 +20,7 @@ moda_status moda_train_config(moda_train_command *c)
     const moda_train_options *o = &c->options;
     const moda_data_options *d = &c->data_options;
     const moda_modular_weights w =
-        c->method != STANDARD ? o->weights : (moda_modular_weights){0, 0, 0};
+        c->method != MODA_METHOD_STANDARD ? o->weights : (moda_modular_weights){0, 0, 0};
     bool whole = true;
     const struct {
         const char *key;
@@ -36,7 +34,7 @@ moda_status moda_train_config(moda_train_command *c)
                    {"normalisation", json_string(moda_normalisation_names[d->normalisation])},
                    {"crop", json_string(moda_crop_names[d->crop ? d->crop : MODA_CROP_PADDED])},
                    {"flip", json_string(moda_train_flips[c->flip])},
-                   {"method", json_string(moda_train_methods[c->method])},
+                   {"method", json_string(moda_method_names[c->method])},
                    {"alpha", moda_json_number(w.affinity)},
                    {"beta", moda_json_number(w.dispersion)},
                    {"gamma", moda_json_number(w.compactness)},
@@ -55,7 +53,7 @@ moda_status moda_train_config(moda_train_command *c)
                    {"smt", json_boolean(c->common.smt)},
                    {"precision", json_string(moda_train_precisions[c->precision])},
                    {"convolution", json_string(moda_train_convolutions[c->convolution])},
-                   {"tune", json_string(moda_train_efforts[c->tune])},
+                   {"tune", json_string(moda_tune_efforts[c->tune])},
                    {"log_steps", json_boolean(c->log_steps)},
                    {"checkpoint_minutes", moda_json_number(c->pause.minutes)},
                    {"checkpoint_epochs", json_integer((json_int_t)c->pause.epochs)},

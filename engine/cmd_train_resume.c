@@ -19,19 +19,17 @@ static char *in_run(const moda_train_command *c, const char *name)
 /* Whether a method has a weight of that name: the other ones are refused with it. */
 static bool takes(int method, const char *weight)
 {
-    return method == MODA || (method == MWT && strcmp(weight, "gamma") != 0);
+    return method == MODA_METHOD_MODA ||
+           (method == MODA_METHOD_MWT && strcmp(weight, "gamma") != 0);
 }
 
 static int method_of(const json_t *values)
 {
-    const char *name = json_string_value(json_object_get(values, "method"));
-    int method = MWT;
-    while (method > STANDARD && !(name && strcmp(name, moda_train_methods[method]) == 0)) method--;
-    return method;
+    return (int)moda_method_named(json_string_value(json_object_get(values, "method")));
 }
 
 /* What the run was given, without what the machine decides and what its method does not take:
- * nor one from the command line (which is not MODA, the default), to be refused for its name
+ * nor one from the command line (which is not moda, the default), to be refused for its name
  * alone. */
 static json_t *run_options(const moda_train_command *c)
 {

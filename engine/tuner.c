@@ -7,6 +7,8 @@
 #include "numa/cpu.h"
 #include <stdlib.h>
 
+const char *const moda_tune_efforts[] = {"off", "quick", "full", NULL};
+
 bool moda_tuner_has(const moda_net *net, size_t layer, moda_conv_pass pass)
 {
     const moda_layer *l = &net->layers[layer];

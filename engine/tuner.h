@@ -18,6 +18,7 @@ typedef enum moda_tune_effort {
     MODA_TUNE_QUICK, /* what the cache knows; the rest is measured, a twentieth of a second each */
     MODA_TUNE_FULL /* all is measured, half a second each, more candidates; replaces the cache's */
 } moda_tune_effort;
+extern const char *const moda_tune_efforts[]; /* "off", "quick", "full", NULL: words of --tune */
 
 enum { MODA_CANDIDATES = 8 };
 

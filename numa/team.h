@@ -60,4 +60,9 @@ json_t *moda_team_json(const moda_team *team);
  * arguments and OpenMP's variables set. argv and its strings must stay. */
 void moda_team_may_restart(char **argv);
 
+/* Another program inherits the mask of the thread that starts it. Between lend and return the calling
+ * thread may run wherever this process could before it was started over. One thread at a time. */
+void moda_team_lend_cpus(void);
+void moda_team_return_cpus(void);
+
 #endif

@@ -60,6 +60,25 @@ const char *moda_team_handed_bind(void)
     return handed_bind;
 }
 
+static hwloc_bitmap_t lent_from; /* the mask of before; NULL: nothing was lent */
+
+void moda_team_lend_cpus(void)
+{
+    hwloc_bitmap_t own = hwloc_bitmap_alloc(), whole = hwloc_bitmap_alloc();
+    if (own && whole && moda_affinity_get(own) && moda_team_handed_mask(whole) &&
+        moda_affinity_set(whole))
+        lent_from = own, own = NULL;
+    hwloc_bitmap_free(own);
+    hwloc_bitmap_free(whole);
+}
+
+void moda_team_return_cpus(void)
+{
+    if (lent_from) moda_affinity_set(lent_from);
+    hwloc_bitmap_free(lent_from);
+    lent_from = NULL;
+}
+
 /* ---- places ---- */
 
 char *moda_team_places(const moda_team *team)

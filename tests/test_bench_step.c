@@ -21,8 +21,8 @@ static const char *script(void)
     snprintf(text, sizeof text,
              "#!/bin/sh\necho \"$*\" >>%s\nbf16=false tuning=\n"
              "while test $# != 0; do case $1 in --json) json=$2 ;; --threads) n=$2 ;; "
-             "--batch-size) b=$2 ;; --precision) test $2 = f32 || bf16=true; test $2 = auto && "
-             "tuning=', \"tuning\": [7]' ;; esac; shift; done\n"
+             "--batch-size) b=$2 ;; --precision) test $2 = f32 || bf16=true ;; "
+             "--tune) test $2 = off || tuning=', \"tuning\": [7]' ;; esac; shift; done\n"
              "awk -v n=$n -v b=$b -v bf16=$bf16 -v tuning=\"$tuning\" 'BEGIN { t = b/n/100\n"
              "printf \"{\\\"team\\\": {\\\"threads\\\": %%d, \\\"nodes\\\": []}, \", n\n"
              "printf \"\\\"seconds\\\": [%%g, %%g, %%g], \", t, t, t\n"
@@ -45,7 +45,8 @@ static void add(moda_step_rows *b, const char *precision, size_t batch, size_t t
 
 static moda_step_rows measured(void)
 {
-    moda_step_rows b = {.program = script(), .seed = 3, .session = {.seconds = 1, .rounds = 2}};
+    moda_step_rows b = {
+        .program = script(), .seed = 3, .tune = "full", .session = {.seconds = 1, .rounds = 2}};
     add(&b, "f32", 16, 1);
     add(&b, "f32", 16, 4);
     add(&b, "auto", 32, 4);
@@ -67,8 +68,9 @@ Test(bench_step, rows_take_turns)
         cr_assert(eq(int, strncmp(line, "bench turn --model lenet5", 25), 0), "%s", line);
         cr_assert(ne(ptr, (void *)strstr(line, i < 3 ? "--steps 5" : "--steps "), NULL), "%s",
                   line);
-        /* The second turn of a row that is tuned does as the first one. */
-        cr_assert(eq(int, strstr(line, "--tuning ") != NULL, i == 4), "turn %zu: %s", i, line);
+        /* The second turn of a row does as the first one, in every precision. */
+        cr_assert(eq(int, strstr(line, "--tuning ") != NULL, i >= 3), "turn %zu: %s", i, line);
+        cr_assert(eq(int, strstr(line, "--tune full") != NULL, i < 3), "turn %zu: %s", i, line);
         line = end + 1;
     }
     cr_assert(eq(int, *line, 0), "%s", line);
@@ -123,13 +125,34 @@ Test(bench_step, known_figures)
     moda_step_rows_free(&b);
 }
 
+/* Six steps of each row in two turns, all of 0.16 s, or of 0.04 s. */
+Test(bench_step, medians_are_those_of_the_turns)
+{
+    moda_step_rows b = measured();
+    const double want[] = {0.16, 0.04, 0.08};
+    for (size_t i = 0; i < 3; i++) {
+        cr_assert(eq(sz, b.rows[i].medians.n, 2));
+        for (size_t k = 0; k < 2; k++)
+            cr_assert(epsilon_eq(dbl, b.rows[i].medians.seconds[k], want[i], 1e-9));
+    }
+    moda_step_rows_free(&b);
+}
+
 /* ---- the program ---- */
+
+/* A network with a place for masks. */
+static void write_tiny(void)
+{
+    test_write("tiny.net",
+               "[net]\ninput=3 8 8\n[conv]\nname=c\noutputs=4\nkernel=3\npadding=1\n[batchnorm]\n"
+               "name=cn\n[relu]\n[conv]\nname=d\noutputs=16\nkernel=3\npadding=1\n[batchnorm]\n"
+               "name=dn\n[relu]\n[linear]\nname=fc\noutputs=classes\n");
+}
 
 Test(bench_step, every_combination_is_a_row)
 {
-    test_write("tiny.net", "[net]\ninput=3 8 8\n[conv]\nname=conv\noutputs=4\nkernel=3\npadding=1\n"
-                           "[relu]\n[linear]\nname=fc\noutputs=classes\n");
-    program_must("bench step --model tiny.net --method standard,moda --precision f32,auto "
+    write_tiny();
+    program_must("bench step --model tiny.net --method standard,mwt --precision f32,auto "
                  "--batch-size 8,4 --threads 1 --seconds 0.01 --rounds 1 --quiet --json s.json");
     json_t *json = program_json("s.json");
     const json_t *rows = json_object_get(json, "rows");
@@ -159,6 +182,10 @@ Test(bench_step, wrong_calls_say_what_to_do)
     program_must_fail(2, "--model is missing", "bench step");
     program_must_fail(2, "'nosuch'", "bench step --model lenet5,nosuch");
     program_must_fail(2, "must be of standard, moda", "bench step --model lenet5 --method magic");
+    program_must_fail(2, "--method mwt: lenet5 has nothing to mask",
+                      "bench step --model vgg16,lenet5 --method standard,mwt");
+    program_must_fail(2, "--tune off switches off",
+                      "bench step --model lenet5 --precision f32,auto --tune off");
     program_must_fail(2, "must be of f32, bf16, auto", "bench step --model lenet5 --precision f16");
     program_must_fail(2, "given twice", "bench step --model lenet5,lenet5");
     program_must_fail(2, "an empty word", "bench step --model lenet5, --quiet");

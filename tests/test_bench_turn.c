@@ -278,11 +278,51 @@ Test(bench_turn, choices_of_a_turn_are_another_ones)
                       "bench turn " TINY "--precision auto --tuning t.json");
 }
 
+/* Images of 24x24, 3 classes: the network is made for them; a batch is never cut. */
+Test(bench_turn, named_images_are_taken)
+{
+    test_write("open.net", "[net]\n[conv]\nname=c\noutputs=4\nkernel=3\n[relu]\n"
+                           "[linear]\nname=fc\noutputs=classes\n");
+    program_must("bench turn --model open.net --quiet --threads 1 --batch-size 8 --steps 6 --json "
+                 "a.json --data synthetic:classes=3,channels=1,size=24,train=20,test=4");
+    program_must("bench turn --model open.net --quiet --threads 1 --batch-size 8 --steps 6 --json "
+                 "b.json");
+    json_t *a = program_json("a.json"), *b = program_json("b.json");
+    cr_assert(eq(sz, json_array_size(json_object_get(a, "seconds")), 6));
+    cr_assert(lt(dbl, moda_turn_number(a, "flops"), moda_turn_number(b, "flops") / 2));
+    json_decref(a);
+    json_decref(b);
+    program_must_fail(2, "fewer than a batch of 21",
+                      "bench turn --model open.net --quiet --threads 1 --batch-size 21 "
+                      "--data synthetic:classes=3,channels=1,size=24,train=20,test=4");
+}
+
+Test(bench_turn, every_method_is_trained)
+{
+    double bytes[3];
+    test_write("two.net", "[net]\ninput=3 8 8\n[conv]\nname=c\noutputs=4\nkernel=3\npadding=1\n"
+                          "[batchnorm]\nname=cn\n[relu]\n[conv]\nname=d\noutputs=8\nkernel=3\n"
+                          "[batchnorm]\nname=dn\n[relu]\n[linear]\nname=fc\noutputs=classes\n");
+    for (int m = MODA_METHOD_STANDARD; m <= MODA_METHOD_MWT; m++) {
+        program_must("bench turn --model two.net --quiet --threads 1 --batch-size 8 --steps 3 "
+                     "--tune off --method %s --profile --json s.json",
+                     moda_method_names[m]);
+        json_t *json = program_json("s.json");
+        cr_assert(eq(str, (char *)json_string_value(json_object_get(json, "method")),
+                     (char *)moda_method_names[m]));
+        bytes[m] = moda_turn_number(json, "bytes");
+        json_decref(json);
+    }
+    cr_assert(bytes[0] < bytes[1] && bytes[1] < bytes[2], "%g %g %g", bytes[0], bytes[1], bytes[2]);
+}
+
 Test(bench_turn, wrong_calls_say_what_to_do)
 {
     program_must_fail(2, "--model is missing", "bench turn");
     program_must_fail(2, "'nosuch'", "bench turn --model nosuch --quiet");
-    program_must_fail(2, "only auto is tuned", "bench turn " TINY "--tuning t.json");
+    program_must_fail(2, "--tune off switches off",
+                      "bench turn " TINY "--precision auto --tune off");
+    program_must_fail(2, "nothing to mask", "bench turn " TINY "--method mwt");
     program_must_fail(2, "--steps", "bench turn " TINY "--batch-size 4 --steps 1");
     test_write("flat.net", "[net]\ninput=3 8 16\n[linear]\nname=a\noutputs=classes\n");
     program_must_fail(2, "square", "bench turn --model flat.net --quiet");

@@ -1,5 +1,6 @@
 /* tests/test_cmd_tune.c - moda train --tune and moda bench tune as programs: the cache, what config.json
  * records, the same bytes, and what is wrong with a call or a folder. */
+#include "base/isa.h"
 #include "tests/capture.h"
 #include "tests/program.h"
 #include <criterion/criterion.h>
@@ -107,6 +108,51 @@ Test(cmd_tune, quick_believes_the_cache_full_replaces_it)
     train(CACHE, TRAIN "--out d --max-steps 1");
     cr_assert(eq(sz, doctored("c/config.json"), 0));
     cr_assert(eq(sz, doctored("d/config.json"), 0));
+}
+
+/* A row of moda bench step, with so many of its choices doctored. */
+static void bench(const char *tune, const char *precision, size_t least, size_t most)
+{
+    char call[256];
+    size_t i, count = 0;
+    snprintf(
+        call, sizeof call,
+        "bench step --model a.net --batch-size 8 --threads 2 --seconds 0.01 --rounds 2 --quiet "
+        "--tune %s --precision %s --json s.json",
+        tune, precision);
+    const program_result r = program_run_after(CACHE, call);
+    cr_assert(eq(int, r.code, 0), "%s", r.err);
+    json_t *json = program_json("s.json"), *choice;
+    cr_assert(eq(str, (char *)json_string_value(json_object_get(json, "tune")), (char *)tune));
+    const json_t *row = json_array_get(json_object_get(json, "rows"), 0);
+    const json_t *choices = json_object_get(row, "tuning");
+    cr_assert(eq(int, json_is_array(choices), 1));
+    json_array_foreach(choices, i, choice) count +=
+        strcmp(json_string_value(json_object_get(choice, "implementation")), "doctored") == 0;
+    cr_assert(least <= count && count <= most, "--tune %s, %s: %zu doctored", tune, precision,
+              count);
+    json_decref(json);
+}
+
+/* Where moda train would believe the cache, and where not. */
+static void bench_agrees(const char *precision)
+{
+    char call[512];
+    snprintf(call, sizeof call,
+             "train --model a.net --data synthetic:classes=10,channels=3,size=32,train=8,test=0 "
+             "--batch-size 8 --epochs 1 --threads 2 --quiet --out %s --precision %s",
+             precision, precision);
+    train(CACHE, call);
+    doctor();
+    bench("quick", precision, 1, SIZE_MAX);
+    bench("off", precision, 0, 0);
+    bench("full", precision, 0, 0);
+}
+
+Test(cmd_tune, a_benchmark_takes_what_training_takes)
+{
+    bench_agrees("f32");
+    if (moda_cpu_has_bf16()) bench_agrees("bf16");
 }
 
 /* One line, and the run goes on. */

@@ -188,7 +188,9 @@ Test(scale, precision_auto_is_tuned_once)
         *end = 0;
         cr_assert(eq(int, strstr(line, "--tuning ") != NULL, i > 0), "turn %zu: %s", i, line);
         if (i == 0)
-            cr_assert(strstr(line, "--batch-size 64") && strstr(line, "--threads 4"), "%s", line);
+            cr_assert(strstr(line, "--batch-size 64") && strstr(line, "--threads 4") &&
+                          strstr(line, "--tune quick"),
+                      "%s", line);
         line = end + 1;
     }
     cr_assert(eq(int, *line, 0), "%s", line);
