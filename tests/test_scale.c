@@ -156,6 +156,8 @@ Test(scale, points_take_turns)
                  "--precision f32 --threads %s --bind cores --seed 5 --profile",
                  order[i]);
         cr_assert(eq(int, strncmp(line, want, strlen(want)), 0), "turn %zu: %s", i, line);
+        cr_assert(ne(ptr, (void *)strstr(line, "--tune off"), NULL), "by rule at every point: %s",
+                  line);
         line = strchr(line, '\n') + 1;
     }
     cr_assert(eq(int, *line, 0), "%s", line);
