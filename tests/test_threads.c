@@ -91,6 +91,30 @@ Test(threads, binding_does_not_hide_cores)
     }
 }
 
+/* As in the second life of a program whose main thread is bound. */
+Test(threads, programs_that_are_started_get_all_cpus)
+{
+    cpu_set_t all, one, now;
+    char team[64];
+    int cpus[2] = {-1, -1};
+    sched_getaffinity(0, sizeof all, &all);
+    for (int cpu = CPU_SETSIZE; cpu-- > 0;)
+        if (CPU_ISSET(cpu, &all)) cpus[1] = cpus[0], cpus[0] = cpu;
+    if (cpus[1] < 0) cr_skip("one CPU: none to lend");
+    snprintf(team, sizeof team, "%d,%d:", cpus[0], cpus[1]);
+    setenv("MODA_TEAM", team, 1);
+    CPU_ZERO(&one);
+    CPU_SET(cpus[1], &one);
+    cr_assert(eq(int, sched_setaffinity(0, sizeof one, &one), 0));
+    moda_team_lend_cpus();
+    sched_getaffinity(0, sizeof now, &now);
+    cr_assert(CPU_COUNT(&now) == 2 && CPU_ISSET(cpus[0], &now), "%d CPUs", CPU_COUNT(&now));
+    moda_team_return_cpus();
+    sched_getaffinity(0, sizeof now, &now);
+    cr_assert(ne(int, CPU_EQUAL(&now, &one), 0));
+    moda_team_return_cpus();
+}
+
 Test(threads, set_reaches_openmp)
 {
     size_t threads = 0;
