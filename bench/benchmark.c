@@ -36,9 +36,11 @@ static moda_status parse(const moda_command *self, const moda_benchmark *b, int 
         moda_benchmark_common_table(&c->common, b->threads, common);
     else
         moda_common_options_table(&c->common, common);
+    const moda_option none = {.kind = MODA_OPTION_END};
     const moda_option table[] = {
         {MODA_OPTION_TABLE, NULL, NULL, NULL, (void *)b->options, 0, 0, NULL},
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, measuring, 0, 0, NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, b->session->rounds ? measuring : (void *)&none, 0, 0,
+         NULL},
         {MODA_OPTION_OUTPUT, "csv", "FILE", "the figures as a table", &c->csv, 0, 0, NULL},
         {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},

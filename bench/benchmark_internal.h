@@ -12,8 +12,8 @@ typedef struct moda_benchmark {
     void *state;
     const moda_option *options; /* its own, beside --seconds, ..., --csv and the common ones */
     size_t least, most;         /* operands */
-    /* Its values are the options' defaults. Where it is measured elsewhere no threads are started
-     * or bound here. */
+    /* Its values are the options' defaults; without rounds there are none of these options. Where it
+     * is measured elsewhere no threads are started or bound here. */
     moda_session *session;
     moda_sizes *threads; /* then: --threads takes a list, which is this; NULL: a number */
     /* Of what is wrong before anything is opened; may be NULL. */

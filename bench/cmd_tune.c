@@ -1,18 +1,16 @@
 /* bench/cmd_tune.c - moda bench tune: every candidate for every pass of a network's convolutions, what
  * would be chosen, and what that brings. Reads and writes no cache. docs/tuning.md. */
-#include "base/json.h"
-#include "base/log.h"
+#include "base/csv.h"
 #include "base/progress.h"
 #include "base/table.h"
 #include "bench/bench_internal.h"
-#include "bench/session.h"
+#include "bench/benchmark_internal.h"
 #include "engine/tuner.h"
-#include "numa/threads.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const efforts[] = {"quick", "full", NULL};
+static const char *const *const efforts = &moda_tune_efforts[MODA_TUNE_QUICK];
 static const char *const precisions[] = {"f32", "bf16", NULL};
 
 /* A pass, and how many layers of the network have one just like it. */
@@ -29,40 +27,21 @@ typedef struct sums {
 
 typedef struct settings {
     const char *model;
-    size_t batch, threads;
+    size_t batch;
     int effort, precision;
-    moda_common_options common;
     moda_session session; /* calibrated between layers; candidates are timed as the tuner does */
     moda_net *net;
     row *rows; /* [count] */
     size_t count;
 } settings;
 
-static moda_status parse(const moda_command *self, int argc, char **argv, settings *s, bool *help)
+static moda_status check(void *state, const moda_common_options *common)
 {
     moda_status st = MODA_OK;
-    moda_option common[MODA_COMMON_OPTION_COUNT];
-    char **operands;
-    size_t count;
-    *s = (settings){.batch = 128, .effort = 1};
-    moda_common_options_table(&s->common, common);
-    const moda_option table[] = {
-        {MODA_OPTION_TEXT, "model", "NAME|FILE.net",
-         "the network (3x32x32 inputs, 10 classes where it leaves them open)", &s->model, 0, 0,
-         NULL},
-        {MODA_OPTION_SIZE, "batch-size", "N", "samples per step (default 128)", &s->batch, 1,
-         1 << 20, NULL},
-        {MODA_OPTION_CHOICE, "precision", "P", "as of moda train: f32 or bf16 (default f32)",
-         &s->precision, 0, 0, precisions},
-        {MODA_OPTION_CHOICE, "tune", "T", "as of moda train: quick or full (default full)",
-         &s->effort, 0, 0, efforts},
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
-        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
-    };
-    MODA_TRY(moda_options_parse(self, table, argc, argv, 0, 0, &operands, &count, help));
-    if (*help) goto out;
-    if (s->common.quiet) moda_log_set_level(MODA_LOG_WARNING);
+    settings *s = state;
+    (void)common;
     MODA_CHECK(s->model, MODA_ERR_ARG, "--model is missing: name a network, as in --model vgg16");
+    MODA_TRY(moda_net_open(s->model, (moda_net_defaults){{3, 32, 32}, 10}, &s->net));
 out:
     return st;
 }
@@ -85,7 +64,7 @@ static moda_status measure_pass(settings *s, moda_tuner *tuner, size_t layer, mo
         same->layers++;
         goto out;
     }
-    MODA_TRY(moda_tuner_measure(tuner, layer, pass, s->effort ? MODA_TUNE_FULL : MODA_TUNE_QUICK,
+    MODA_TRY(moda_tuner_measure(tuner, layer, pass, (moda_tune_effort)(MODA_TUNE_QUICK + s->effort),
                                 false, &fresh->m));
     /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): rows[count] is there */
     fresh->layer = layer, fresh->layers = 1;
@@ -94,9 +73,10 @@ out:
     return st;
 }
 
-static moda_status measure(settings *s)
+static moda_status measure(void *state)
 {
     moda_status st = MODA_OK;
+    settings *s = state;
     moda_tuner *tuner = NULL;
     moda_progress progress;
     moda_progress_begin(&progress, "tuning", "layers", s->net->layer_count);
@@ -196,12 +176,12 @@ static void print_row(const settings *s, const row *r, moda_table *t)
     }
 }
 
-static void print(const settings *s)
+static void tables(const void *state)
 {
+    const settings *s = state;
     const sums sum = add_up(s);
     moda_table *t = moda_table_create("layer|pass|shape|candidate|>ms|>GFLOP/s|chosen");
     for (size_t i = 0; i < s->count; i++) print_row(s, &s->rows[i], t);
-    moda_session_print_machine();
     printf("%s, batch %zu, %s\n\n", s->net->name, s->batch, precisions[s->precision]);
     moda_table_print(t);
     moda_table_destroy(t);
@@ -210,10 +190,9 @@ static void print(const settings *s)
                "rule (%.2fx)\n",
                sum.best * 1e3, sum.direct * 1e3, sum.direct / sum.best, sum.rule * 1e3,
                sum.rule / sum.best);
-    moda_session_print_drift(&s->session);
 }
 
-/* ---- JSON ---- */
+/* ---- JSON and CSV ---- */
 
 static json_t *candidate_json(const settings *s, const row *r, const moda_candidate *c)
 {
@@ -226,8 +205,10 @@ static json_t *candidate_json(const settings *s, const row *r, const moda_candid
                      "copies", (json_int_t)c->copies, "chosen", c == &r->m.candidates[r->m.best]);
 }
 
-static json_t *row_json(const settings *s, const row *r)
+static json_t *row_json(const void *state, size_t number)
 {
+    const settings *s = state;
+    const row *r = &s->rows[number];
     const moda_tuning_entry entry = {r->m.key, r->m.candidates[r->m.best].choice,
                                      r->m.candidates[r->m.best].seconds};
     json_t *json = moda_tuning_entry_json(&entry), *candidates = json_array();
@@ -245,41 +226,73 @@ static json_t *row_json(const settings *s, const row *r)
     return json;
 }
 
-static moda_status write_json(const settings *s)
+static json_t *head(const void *state)
 {
-    moda_status st = MODA_OK;
+    const settings *s = state;
     const sums sum = add_up(s);
-    json_t *passes = json_array(), *json = NULL;
-    for (size_t i = 0; i < s->count; i++)
-        MODA_CHECK(json_array_append_new(passes, row_json(s, &s->rows[i])) == 0, MODA_ERR_NOMEM,
-                   "out of memory");
-    json =
-        json_pack("{s:o s:I s:s s:o s:o s:o s:O}", "model", moda_json_text(s->model), "batch_size",
-                  (json_int_t)s->batch, "precision", precisions[s->precision], "best_seconds",
-                  moda_json_number(sum.best), "direct_seconds", moda_json_number(sum.direct),
-                  "rule_seconds", moda_json_number(sum.rule), "passes", passes);
-    MODA_CHECK(json, MODA_ERR_NOMEM, "out of memory");
-    MODA_TRY(moda_session_json(&s->session, json));
-    MODA_TRY(moda_json_write(s->common.json, json));
-out:
-    json_decref(passes);
-    json_decref(json);
-    return st;
+    return json_pack("{s:s s:o s:I s:s s:o s:o s:o}", "benchmark", "tune", "model",
+                     moda_json_text(s->model), "batch_size", (json_int_t)s->batch, "precision",
+                     precisions[s->precision], "best_seconds", moda_json_number(sum.best),
+                     "direct_seconds", moda_json_number(sum.direct), "rule_seconds",
+                     moda_json_number(sum.rule));
+}
+
+static void csv_heads(const void *state, FILE *to)
+{
+    (void)state;
+    fputs("layer,layers,pass,algorithm,type,implementation,copies,runs,seconds,median_seconds,"
+          "gflops,chosen",
+          to);
+}
+
+/* A line for each candidate; what was not timed is empty. */
+static void csv_row(const void *state, size_t i, FILE *to)
+{
+    const settings *s = state;
+    const row *r = &s->rows[i];
+    for (size_t k = 0; k < r->m.count; k++) {
+        const moda_candidate *c = &r->m.candidates[k];
+        moda_csv_text(to, s->net->layers[r->layer].name);
+        fprintf(to, ",%zu,%s,%s,%s,%s,%zu,%zu,", r->layers, moda_conv_pass_name(r->m.key.pass),
+                moda_algorithm_name(c->choice.algorithm), moda_dtype_name(c->choice.type),
+                c->choice.implementation, c->copies, c->runs);
+        if (isnan(c->seconds))
+            fputs(",,", to);
+        else
+            fprintf(to, "%.6g,%.6g,%.6g", c->seconds, c->median, gflops(s, r, c));
+        fprintf(to, ",%d\n", k == r->m.best);
+    }
+}
+
+static moda_results results(const void *state)
+{
+    const settings *s = state;
+    return (moda_results){s,        &s->session, NULL,     tables,    head,
+                          "passes", s->count,    row_json, csv_heads, csv_row};
 }
 
 static moda_status run(const moda_command *self, int argc, char **argv)
 {
-    moda_status st = MODA_OK;
-    settings s = {0};
-    bool help = false;
-    MODA_TRY(parse(self, argc, argv, &s, &help));
-    if (help) goto out;
-    MODA_TRY(moda_threads_start(&s.common, &s.threads));
-    MODA_TRY(moda_net_open(s.model, (moda_net_defaults){{3, 32, 32}, 10}, &s.net));
-    MODA_TRY(measure(&s));
-    if (s.common.json) MODA_TRY(write_json(&s));
-    print(&s);
-out:
+    settings s = {.batch = 128, .effort = MODA_TUNE_FULL - MODA_TUNE_QUICK};
+    const moda_option options[] = {
+        {MODA_OPTION_TEXT, "model", "NAME|FILE.net",
+         "the network (3x32x32 inputs, 10 classes where it leaves them open)", &s.model, 0, 0,
+         NULL},
+        {MODA_OPTION_SIZE, "batch-size", "N", "samples per step (default 128)", &s.batch, 1,
+         1 << 20, NULL},
+        {MODA_OPTION_CHOICE, "precision", "P", "as of moda train: f32 or bf16 (default f32)",
+         &s.precision, 0, 0, precisions},
+        {MODA_OPTION_CHOICE, "tune", "T", "as of moda train: quick or full (default full)",
+         &s.effort, 0, 0, efforts},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    const moda_benchmark benchmark = {.state = &s,
+                                      .options = options,
+                                      .session = &s.session,
+                                      .check = check,
+                                      .measure = measure,
+                                      .results = results};
+    const moda_status st = moda_benchmark_run(self, &benchmark, argc, argv);
     free(s.rows);
     moda_session_free(&s.session);
     moda_net_destroy(s.net);

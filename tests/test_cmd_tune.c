@@ -199,13 +199,14 @@ static double real(const json_t *object, const char *key)
 
 Test(cmd_tune, the_table)
 {
-    const program_result r = program_must("bench tune --model a.net --batch-size 4 --json t.json");
+    const program_result r = program_must("bench tune --model a.net --batch-size 4 --json t.json "
+                                          "--csv t.csv");
     static const char *const words[] = {"candidate", "backward_weights", "16>32 32x32 k3 s1",
                                         "chosen", "all direct"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         cr_assert(strstr(r.out, words[i]) != NULL, "'%s' is not in: %s", words[i], r.out);
     json_t *json = program_json("t.json"), *passes = json_object_get(json, "passes"), *pass, *c;
-    size_t i, k;
+    size_t i, k, candidates = 0;
     double best = 0;
     cr_assert(eq(sz, json_array_size(passes), 5), "a: two passes, b: three");
     json_array_foreach(passes, i, pass)
@@ -213,6 +214,7 @@ Test(cmd_tune, the_table)
         size_t chosen = 0;
         json_array_foreach(json_object_get(pass, "candidates"), k, c)
         {
+            candidates++;
             chosen += json_is_true(json_object_get(c, "chosen"));
             cr_assert(lt(dbl, 0, real(c, "gflops")));
         }
@@ -221,6 +223,14 @@ Test(cmd_tune, the_table)
     }
     cr_assert(epsilon_eq(dbl, best, real(json, "best_seconds"), 1e-9));
     cr_assert(le(dbl, best, real(json, "direct_seconds") + 1e-9));
+    cr_assert(eq(str, (char *)json_string_value(json_object_get(json, "benchmark")), "tune"));
+    cr_assert(eq(int, json_is_object(json_object_get(json, "machine")), 1));
+    size_t lines = 0, chosen = 0;
+    char *csv = test_read(test_path("t.csv"));
+    for (const char *p = csv; (p = strchr(p, '\n')); p++) lines++, chosen += p[-1] == '1';
+    cr_assert(eq(sz, lines, 1 + candidates), "%s", csv);
+    cr_assert(eq(sz, chosen, 5), "%s", csv);
+    free(csv);
     json_decref(json);
 }
 
