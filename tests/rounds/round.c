@@ -57,14 +57,18 @@ static moda_status run(const moda_command *command, const char *format, va_list 
     return call(command, line);
 }
 
-__attribute__((format(printf, 2, 3))) static void must(const moda_command *command,
-                                                       const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void must_give(moda_status want,
+                                                            const moda_command *command,
+                                                            const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    if (run(command, format, arguments) != MODA_OK) say(command->name, moda_last_error());
+    const moda_status got = run(command, format, arguments);
     va_end(arguments);
+    if (got != want) say(command->name, got ? moda_last_error() : "went well, but should not");
 }
+
+#define must(command, ...) must_give(MODA_OK, command, __VA_ARGS__)
 
 __attribute__((format(printf, 2, 3))) static void must_fail(const moda_command *command,
                                                             const char *format, ...)
@@ -103,27 +107,82 @@ static void train(size_t threads, const char *effort, const char *method, const 
          method, precision, folder, threads, effort);
 }
 
-static void round_with(size_t threads, const char *effort)
+/* The limit is over before the first step is. */
+static void stop_and_resume(size_t threads, const char *effort)
 {
-    write_file("round.net", net, sizeof net - 1);
-    for (size_t i = 0; moda_train_methods[i]; i++)
-        train(threads, effort, moda_train_methods[i], "f32", moda_train_methods[i]);
-    if (moda_cpu_has_bf16()) train(threads, effort, "moda", "bf16", "bf16");
-    must(&moda_command_train, "--resume --out moda --quiet --threads %zu", threads);
-    must(&moda_command_eval, "moda/model.safetensors --logits l.safetensors --threads %zu" DATA,
-         threads);
+    must_give(MODA_STOPPED, &moda_command_train,
+              "--model round.net --out stopped --time-limit 1s --threads %zu %s" DATA, threads,
+              effort);
+    must(&moda_command_train, "--resume --out stopped --quiet --threads %zu", threads);
+}
+
+/* Modules of a model without masks of its own, and all that is done with them. */
+static void take_apart(size_t threads, const char *effort)
+{
     must(&moda_command_decompose,
          "moda/model.safetensors --tau 0.6 --json d.json --out parts --threads %zu" DATA, threads);
+    must(&moda_command_decompose,
+         "moda/model.safetensors --tau 0.3 --rates parts/rates.safetensors --out less --quiet");
+    must(&moda_command_inspect, "parts --csv i.csv --threads %zu" DATA, threads);
+    must(&moda_command_ablate, "parts --by layer --limit 16 --csv a.csv --threads %zu" DATA,
+         threads);
     must(&moda_command_compose, "parts --classes 0,2,3 --out three.safetensors --threads %zu",
          threads);
     must(&moda_command_eval, "three.safetensors --classes 0,3 --threads %zu" DATA, threads);
     must(&moda_command_reuse,
          "parts --standard standard/model.safetensors --json r.json --threads %zu" DATA, threads);
+    must(&moda_command_sweep, "parts --tau 0.3,0.8 --sample 2 --threads %zu" DATA, threads);
+    must(&moda_command_replace,
+         "--weak standard/model.safetensors --modules parts --class 2 --epochs 1 "
+         "--out replaced.safetensors --threads %zu" DATA,
+         threads);
+    must(&moda_command_train,
+         "--model round.net --method standard --out weak --classes 0,1,3,4 --relabel "
+         "--threads %zu %s" DATA,
+         threads, effort);
+    must(&moda_command_add_class,
+         "--weak weak/model.safetensors --modules parts --class 2 --strategy minmax "
+         "--classes 0,1,3,4,2 --relabel --out added.safetensors --threads %zu" DATA,
+         threads);
+}
+
+/* Modules of MwT, whose networks get heads that are trained. */
+static void take_apart_mwt(size_t threads)
+{
+    must(&moda_command_decompose,
+         "mwt/model.safetensors --tau 0.6 --out mwt-parts --threads %zu" DATA, threads);
+    must(&moda_command_compose,
+         "mwt-parts --classes 1,4 --head-epochs 1 --out two.safetensors --threads %zu" DATA,
+         threads);
+    must(&moda_command_eval, "two.safetensors --classes 1,4 --threads %zu" DATA, threads);
+    must(&moda_command_reuse, "mwt-parts --sample 2 --head-epochs 1 --threads %zu" DATA, threads);
+}
+
+static void fail(size_t threads)
+{
     spoil("moda/model.safetensors");
     must_fail(&moda_command_eval, "missing.safetensors --threads %zu" DATA, threads);
     must_fail(&moda_command_eval, "cut.safetensors --threads %zu" DATA, threads);
     must_fail(&moda_command_decompose, "damaged.safetensors --tau 0.6 --out none" DATA);
     must_fail(&moda_command_train, "--model round.net --no-such-option" DATA);
+}
+
+static void round_with(size_t threads, const char *effort)
+{
+    /* What a round before measured is not measured again while these are there. */
+    static const char *const known[] = {"parts/reuse.jsonl", "parts/sweep/tau-0.3.jsonl",
+                                        "parts/sweep/tau-0.8.jsonl", "mwt-parts/reuse.jsonl"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) remove(known[i]);
+    write_file("round.net", net, sizeof net - 1);
+    for (size_t i = 0; moda_train_methods[i]; i++)
+        train(threads, effort, moda_train_methods[i], "f32", moda_train_methods[i]);
+    if (moda_cpu_has_bf16()) train(threads, effort, "moda", "bf16", "bf16");
+    stop_and_resume(threads, effort);
+    must(&moda_command_eval, "moda/model.safetensors --logits l.safetensors --threads %zu" DATA,
+         threads);
+    take_apart(threads, effort);
+    take_apart_mwt(threads);
+    fail(threads);
 }
 
 void round_run(size_t threads)

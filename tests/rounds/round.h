@@ -7,8 +7,9 @@
 #include <stddef.h>
 
 /* In the working folder, which it may fill: trains a small network with every layer that has a
- * kernel of ours, by every method and (where the CPU has it) in bf16, with checkpoints;
- * evaluates, decomposes, composes, measures reuse; then does what must fail: a
+ * kernel of ours, by every method and (where the CPU has it) in bf16, with checkpoints; stops a
+ * training and resumes it; evaluates, decomposes, inspects, ablates, composes, measures reuse, sweeps,
+ * replaces and adds a class, and likewise for MwT as far as that goes; then does what must fail: a
  * missing, a cut and a damaged model file. Ends the process with a message if something does not
  * go as it should. */
 void round_run(size_t threads);
