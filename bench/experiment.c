@@ -1,6 +1,7 @@
 /* bench/experiment.c - a study from its plan to its table. */
 #include "bench/experiment.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "bench/experiment_internal.h"
 #include "bench/experiment_published.h"
 #include "bench/machine.h"
@@ -147,8 +148,10 @@ moda_status moda_experiment_run(const moda_experiment_options *options)
 {
     moda_status st = MODA_OK;
     moda_study_plan *p = NULL;
+    moda_lock *lock = NULL;
     bool done;
     MODA_TRY(moda_plan_create(options, &p));
+    MODA_TRY(moda_lock_folder(options->directory, &lock));
     MODA_TRY(moda_study_begin(p));
     for (size_t i = 0; i < p->count; i++) /* all that is known goes into the first table */
         if (!p->items[i].wish) MODA_TRY(moda_step_done(p, &p->items[i], &done));
@@ -157,6 +160,7 @@ moda_status moda_experiment_run(const moda_experiment_options *options)
         MODA_TRY(tell(p, i + 1 == p->count));
     }
 out:
+    moda_lock_release(lock);
     moda_plan_destroy(p);
     return st;
 }

@@ -34,11 +34,10 @@ typedef struct moda_experiment_options {
     bool quiet;
 } moda_experiment_options;
 
-/* Does what is left to do, writes the table and prints it. A training whose loss became NaN is
- * warned
- * of and leaves its cells empty. Fails: MODA_ERR_ARG (no such study; a folder of another study or of
- * other
- * settings; a run that was trained otherwise), and as the commands. */
+/* Does what is left to do, writes the table and prints it; DIR is locked meanwhile. A training whose
+ * loss became NaN is warned of and leaves its cells empty. Fails: MODA_ERR_ARG (no such study; a
+ * folder of another study or of other settings; a run that was trained otherwise), MODA_ERR_IO
+ * (also: another process is at work in DIR), and as the commands. */
 MODA_MUST_USE moda_status moda_experiment_run(const moda_experiment_options *options);
 /* Prints what would be done, with times that are estimated from a few steps. */
 MODA_MUST_USE moda_status moda_experiment_show(const moda_experiment_options *options);

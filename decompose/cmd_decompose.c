@@ -1,5 +1,6 @@
 /* decompose/cmd_decompose.c - moda decompose: activation rates, masks, one module per class. */
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/table.h"
 #include "datasets/data_options.h"
@@ -215,7 +216,9 @@ static moda_status decompose(const settings *s)
     moda_decomposition *d = NULL;
     moda_diagnosis *diagnosis = NULL;
     json_t *report = NULL;
+    moda_lock *lock = NULL;
     MODA_TRY(moda_check_folder(s->out));
+    MODA_TRY(moda_lock_folder(s->out, &lock));
     MODA_TRY(open_inputs(s, &data, &model));
     MODA_TRY(check_method(s, model));
     MODA_TRY(get_rates(s, data, model, &rates));
@@ -232,6 +235,7 @@ static moda_status decompose(const settings *s)
     print_figures(s, d);
     moda_diagnosis_print(diagnosis, MODA_SIGNATURES_ALL);
 out:
+    moda_lock_release(lock);
     json_decref(report);
     moda_decomposition_destroy(d);
     moda_diagnosis_destroy(diagnosis);

@@ -1,6 +1,7 @@
 /* decompose/cmd_sweep.c - moda sweep: one decomposition over thresholds, or trainings over the weights
  * of their losses, each then decomposed and swept over thresholds. */
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "decompose/commands.h"
 #include "decompose/compose.h"
@@ -265,6 +266,22 @@ out:
     return st;
 }
 
+/* Where results gather for hours is one sweep's: the folder of the runs, or sweep/ in that of the
+ * modules, whose other files anybody may read meanwhile. */
+static moda_status sweep(settings *s)
+{
+    moda_status st = MODA_OK;
+    moda_lock *lock = NULL;
+    char *folder = moda_format(s->model ? "%s" : "%s/sweep", s->directory);
+    MODA_CHECK(folder, MODA_ERR_NOMEM, "out of memory: %s", s->directory);
+    MODA_TRY(moda_lock_folder(folder, &lock));
+    MODA_TRY(s->model ? sweep_runs(s) : sweep_taus(s));
+out:
+    moda_lock_release(lock);
+    free(folder);
+    return st;
+}
+
 static moda_status run(const moda_command *self, int argc, char **argv)
 {
     moda_status st = MODA_OK;
@@ -284,7 +301,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     s.directory = s.model ? s.out : operands[0];
     if (s.common.quiet) moda_log_set_level(MODA_LOG_WARNING);
     MODA_TRY(moda_threads_start(&s.common, &threads));
-    MODA_TRY(s.model ? sweep_runs(&s) : sweep_taus(&s));
+    MODA_TRY(sweep(&s));
 out:
     moda_data_options_free(&s.data);
     free(s.sizes.values);

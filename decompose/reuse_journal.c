@@ -1,6 +1,7 @@
 #include "decompose/reuse_journal.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "decompose/checksum.h"
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <zlib.h>
 
 struct moda_reuse_journal {
+    moda_lock *lock;
     FILE *file;
     char *path;
     const moda_model *model;
@@ -206,8 +208,9 @@ moda_status moda_reuse_journal_open(const char *path, const moda_reuse_options *
     const owner o = find_owner(options);
     size_t whole = 0;
     for (size_t i = 0; i < part_count * subtasks->count; i++) correct[i] = SIZE_MAX;
-    MODA_TRY(read_results(path, o, model, masks, subtasks, parts, part_count, correct, &whole));
     MODA_ALLOC(j, sizeof *j);
+    MODA_TRY(moda_lock_file(path, &j->lock));
+    MODA_TRY(read_results(path, o, model, masks, subtasks, parts, part_count, correct, &whole));
     j->model = model, j->subtasks = subtasks;
     MODA_CHECK((j->path = strdup(path)) != NULL, MODA_ERR_NOMEM, "out of memory: %s", path);
     MODA_CHECK((j->file = fopen(path, "ab")) != NULL, MODA_ERR_IO, "%s: %s", path, strerror(errno));
@@ -241,6 +244,7 @@ void moda_reuse_journal_close(moda_reuse_journal *j)
 {
     if (!j) return;
     if (j->file) fclose(j->file);
+    moda_lock_release(j->lock);
     free(j->path);
     free(j);
 }

@@ -21,9 +21,10 @@ typedef struct moda_reuse_part {
     size_t output, from, count;
 } moda_reuse_part;
 
-/* Opens or begins the file for options, which are borrowed. *correct [parts,subtasks] gets what it
- * holds of them, SIZE_MAX elsewhere. Fails: MODA_ERR_FORMAT (it belongs to other weights, masks,
- * images or training; it is no such file), MODA_ERR_IO, MODA_ERR_NOMEM. */
+/* Opens or begins the file for options, which are borrowed, and locks it until it is closed.
+ * *correct [parts,subtasks] gets what it holds of them, SIZE_MAX elsewhere. Fails: MODA_ERR_FORMAT
+ * (it belongs to other weights, masks, images or training; it is no such file), MODA_ERR_IO (also:
+ * another process is writing it), MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_reuse_journal_open(const char *path,
                                                   const moda_reuse_options *options,
                                                   const moda_reuse_part *parts, size_t part_count,

@@ -295,8 +295,6 @@ static moda_status begin(moda_train_command *c)
         moda_checkpoint_close(c->checkpoint);
         c->checkpoint = NULL;
     } else {
-        MODA_TRY(moda_make_directory(c->out));
-        MODA_TRY(moda_train_lock(c));
         MODA_TRY(moda_run_create(c->out, c->config, c->log_steps, &c->run));
     }
 out:

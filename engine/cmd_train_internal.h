@@ -92,9 +92,8 @@ moda_status moda_train_options_of_run(moda_train_command *c, const moda_option *
 /* Whether c->config, after the options, is that of the run. Fails: MODA_ERR_ARG (names what is not). */
 moda_status moda_train_agree(const moda_train_command *c);
 moda_status moda_train_is_done(const moda_train_command *c, bool *done);
-/* Takes the lock, if the folder is there and it has none. */
-moda_status moda_train_lock(moda_train_command *c);
-/* c->checkpoint; without --resume checks that there is none that would be lost. */
+/* Takes the folder's lock. c->checkpoint; without --resume checks that there is none that would be
+ * lost. */
 moda_status moda_train_find_checkpoint(moda_train_command *c);
 /* The choices that the run has used so far, if they are good here. */
 moda_status moda_train_tuning_of_run(moda_train_command *c, bool *known);

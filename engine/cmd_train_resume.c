@@ -152,12 +152,6 @@ out:
     return st;
 }
 
-moda_status moda_train_lock(moda_train_command *c)
-{
-    if (c->lock || !moda_is_directory(c->out)) return MODA_OK;
-    return moda_lock_take(c->out, &c->lock);
-}
-
 moda_status moda_train_find_checkpoint(moda_train_command *c)
 {
     moda_status st = MODA_OK;
@@ -165,7 +159,7 @@ moda_status moda_train_find_checkpoint(moda_train_command *c)
     size_t step = 0;
     bool done, found;
     MODA_CHECK(folder, MODA_ERR_NOMEM, "out of memory");
-    MODA_TRY(moda_train_lock(c));
+    MODA_TRY(moda_lock_folder(c->out, &c->lock));
     if (!c->before) {
         MODA_TRY(moda_train_is_done(c, &done));
         MODA_TRY(moda_checkpoint_newest(folder, &step, &found));
