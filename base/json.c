@@ -4,10 +4,31 @@
 #include "base/json.h"
 #include "base/file.h"
 #include <math.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static atomic_bool short_of_memory;
+
+static void *watched_malloc(size_t size)
+{
+    void *memory = malloc(size);
+    if (!memory) atomic_store(&short_of_memory, true);
+    return memory;
+}
+
+/* Before any value is made. */
+__attribute__((constructor)) static void watch_jansson(void)
+{
+    json_set_alloc_funcs(watched_malloc, free);
+}
+
+bool moda_json_was_short(void)
+{
+    return atomic_exchange(&short_of_memory, false);
+}
 
 moda_status moda_json_read(const char *path, json_t **value)
 {
@@ -120,7 +141,8 @@ moda_status moda_json_write(const char *path, const json_t *value)
     moda_status st = MODA_OK;
     moda_writer w = {0};
     printer p = {NULL, 2, false};
-    MODA_CHECK(value != NULL, MODA_ERR_NOMEM, "%s: out of memory for its JSON", path);
+    MODA_CHECK(!moda_json_was_short() && value, MODA_ERR_NOMEM, "%s: out of memory for its JSON",
+               path);
     MODA_TRY(moda_writer_open(&w, path));
     p.f = w.stream;
     print_value(&p, value, 0);
@@ -136,7 +158,7 @@ char *moda_json_line(const json_t *value)
 {
     char *text = NULL;
     size_t size = 0;
-    if (!value) return NULL;
+    if (moda_json_was_short() || !value) return NULL;
     FILE *f = open_memstream(&text, &size);
     if (!f) return NULL;
     printer p = {f, -1, false};

@@ -65,6 +65,7 @@ moda_status moda_study_write_csv(const moda_study_table *t, const char *path)
     moda_writer w = {0};
     size_t i;
     json_t *row;
+    MODA_CHECK(!moda_json_was_short(), MODA_ERR_NOMEM, "%s: out of memory for its rows", path);
     MODA_TRY(moda_writer_open(&w, path));
     for (size_t k = 0; k < t->count; k++)
         fprintf(w.stream, "%s%s", k ? "," : "", t->columns[k].key);

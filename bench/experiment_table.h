@@ -25,7 +25,8 @@ typedef struct moda_study_table {
 
 /* One more row, empty. Borrowed; NULL when out of memory, which the setters take. */
 json_t *moda_study_row(moda_study_table *table);
-/* NaN and NULL leave the cell empty. Without memory it stays so, too. */
+/* NaN and NULL leave the cell empty. Without memory it stays so, too, and the table is not written
+ * (moda_json_was_short). */
 void moda_study_number(json_t *row, const char *key, double x);
 void moda_study_text(json_t *row, const char *key, const char *text);
 

@@ -192,6 +192,13 @@ static moda_status median_of(const moda_timings *times, double *value)
     return st;
 }
 
+static size_t timed_figures(const moda_nightly *n)
+{
+    size_t timed = 0;
+    for (size_t i = 0; i < n->count; i++) timed += n->results[i].figure.timed;
+    return timed;
+}
+
 /* ---- the first measurement ---- */
 
 /* The state that most turns had, and their ratios in it. */
@@ -252,24 +259,45 @@ out:
 
 /* ---- confirmations ---- */
 
-/* One more measurement, as the first one was and in its state. A disturbed one is none. */
+/* The measurement was of another state: with a base there, it becomes the first one, as if the night began with it. */
+static moda_status begin_anew(moda_nightly *n, moda_nightly_result *r, double handover,
+                              moda_timings *ratios)
+{
+    moda_status st = MODA_OK;
+    moda_nightly_result other = *r;
+    other.handover = handover, other.turns = *ratios, other.confirmation_count = 0;
+    MODA_TRY(median_of(ratios, &other.value));
+    MODA_TRY(moda_nightly_screen(&other, timed_figures(n)));
+    if (other.nights >= other.needed) {
+        *ratios = r->turns;
+        *r = other;
+        goto out;
+    }
+    MODA_TRY(moda_nightly_series_settle(&r->series, r->handover));
+out:
+    return st;
+}
+
+/* One more measurement, as the first one was. A disturbed one is none. */
 static moda_status confirm(moda_nightly *n, size_t i)
 {
     moda_status st = MODA_OK;
     moda_nightly_result *r = &n->results[i];
     turns all = {0};
-    moda_timings times = {0};
-    for (size_t turn = 0; turn < 2 * n->rounds && times.n < n->rounds; turn++) {
-        all.ratios.n = all.handovers.n = 0;
+    moda_timings ratios = {0};
+    double handover = NAN;
+    for (size_t turn = 0; turn < 2 * n->rounds && ratios.n < n->rounds; turn++) {
         MODA_TRY(take_turn(n, i, &all));
-        if (all.ratios.n && moda_probe_same_state(all.handovers.seconds[0], r->handover))
-            MODA_TRY(moda_timings_add(&times, all.ratios.seconds[0]));
+        MODA_TRY(choose_state(&all, &handover, &ratios));
     }
-    if (2 * times.n > n->rounds)
-        MODA_TRY(median_of(&times, &r->confirmations[r->confirmation_count++]));
+    if (2 * ratios.n <= n->rounds) goto out;
+    if (moda_probe_same_state(handover, r->handover))
+        MODA_TRY(median_of(&ratios, &r->confirmations[r->confirmation_count++]));
+    else
+        MODA_TRY(begin_anew(n, r, handover, &ratios));
 out:
     free_turns(&all);
-    moda_timings_free(&times);
+    moda_timings_free(&ratios);
     return st;
 }
 
@@ -279,47 +307,46 @@ static void rest(double seconds)
     while (nanosleep(&left, &left) != 0 && errno == EINTR) continue;
 }
 
-/* Returns how many figures are to be measured again. */
-static moda_status screen_all(moda_nightly *n, size_t *suspicious)
+static moda_status screen_all(moda_nightly *n)
 {
     moda_status st = MODA_OK;
-    size_t timed = 0;
-    *suspicious = 0;
-    for (size_t i = 0; i < n->count; i++) timed += n->results[i].figure.timed;
+    size_t suspicious = 0;
     for (size_t i = 0; i < n->count; i++) {
-        MODA_TRY(moda_nightly_screen(&n->results[i], timed));
-        *suspicious += n->results[i].suspicious;
+        MODA_TRY(moda_nightly_screen(&n->results[i], timed_figures(n)));
+        suspicious += n->results[i].suspicious;
     }
-    if (*suspicious)
-        moda_log(MODA_LOG_INFO, "%zu figure%s off the base: measured again, %d times", *suspicious,
-                 *suspicious == 1 ? " is" : "s are", MODA_NIGHTLY_CONFIRMATIONS);
+    if (suspicious)
+        moda_log(MODA_LOG_INFO, "%zu figure%s off the base: measured again, %d times", suspicious,
+                 suspicious == 1 ? " is" : "s are", MODA_NIGHTLY_CONFIRMATIONS);
 out:
     return st;
+}
+
+static bool wants_confirmation(const moda_nightly_result *r)
+{
+    return r->suspicious && r->confirmation_count < MODA_NIGHTLY_CONFIRMATIONS;
 }
 
 /* What was disturbed, or in another state, is tried as often again. */
 static moda_status confirm_all(moda_nightly *n)
 {
     moda_status st = MODA_OK;
-    size_t suspicious, wanted;
     moda_progress progress;
-    MODA_TRY(screen_all(n, &suspicious));
-    wanted = MODA_NIGHTLY_CONFIRMATIONS * suspicious;
-    moda_progress_begin(&progress, "again", "measurements", wanted);
-    for (int k = 0; k < 2 * MODA_NIGHTLY_CONFIRMATIONS && progress.done < wanted; k++) {
-        size_t done = 0;
-        rest(n->pause);
+    moda_progress_begin(&progress, "again", "rounds", 2 * MODA_NIGHTLY_CONFIRMATIONS);
+    MODA_TRY(screen_all(n));
+    for (size_t k = 0; k < progress.total; k++) {
+        bool any = false;
         for (size_t i = 0; i < n->count; i++) {
-            moda_nightly_result *r = &n->results[i];
-            if (!r->suspicious) continue;
-            if (r->confirmation_count < MODA_NIGHTLY_CONFIRMATIONS) MODA_TRY(confirm(n, i));
-            done += r->confirmation_count;
-            moda_progress_update(&progress, progress.done, r->figure.name);
+            if (!wants_confirmation(&n->results[i])) continue;
+            if (!any) rest(n->pause);
+            any = true;
+            moda_progress_update(&progress, k, n->results[i].figure.name);
+            MODA_TRY(confirm(n, i));
         }
-        moda_progress_update(&progress, done, NULL);
+        if (!any) break;
     }
-    moda_progress_end(&progress);
 out:
+    moda_progress_end(&progress);
     return st;
 }
 
