@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,34 @@ bool resume_await_lines(const char *name, size_t lines, pid_t process)
         usleep(1000);
     }
     return true;
+}
+
+pid_t resume_start_one(const char *words, size_t step)
+{
+    char line[256];
+    snprintf(line, sizeof line, "%s --out part", words);
+    for (int attempt = 0; attempt < 50; attempt++) {
+        const pid_t process = resume_start(line);
+        if (resume_await_lines("part/steps.jsonl", step, process)) return process;
+        cr_assert(eq(int, program_end(process).code, 0));
+        unlink(test_path("part/steps.jsonl"));
+    }
+    cr_fatal("the run is always done before it can be disturbed");
+}
+
+void resume_stop_one(const char *words, int signal, const char *name)
+{
+    program_result r = {0, "", ""};
+    for (int attempt = 0; attempt < 50 && r.code == 0; attempt++) {
+        const pid_t process = resume_start_one(words, 4);
+        kill(process, signal);
+        r = program_end(process);
+    }
+    const char *end = strchr(r.err, '\n');
+    cr_assert(eq(int, r.code, RESUME_STOPPED), "%s", r.err);
+    cr_assert(end && end[1] == 0, "not one line: %s", r.err);
+    cr_assert(strstr(r.err, "--out part --resume") && strstr(r.err, name), "%s", r.err);
+    cr_assert(resume_has_checkpoint("part") && program_lacks("part/model.safetensors"), "done?");
 }
 
 /* Lines of a file without what differs from run to run. */

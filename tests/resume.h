@@ -21,6 +21,12 @@ void resume_prepare(void);
 pid_t resume_start(const char *words);
 /* Waits until a file of the test's folder has this many lines; false if the process ended first. */
 bool resume_await_lines(const char *name, size_t lines, pid_t process);
+/* RESUME_RUN and words, in `part`, in the background, some steps after this one. One that is done
+ * before it can be disturbed is started again. */
+pid_t resume_start_one(const char *words, size_t step);
+/* That run, stopped by a signal of this name. */
+enum { RESUME_STOPPED = 75 }; /* its exit code */
+void resume_stop_one(const char *words, int signal, const char *name);
 /* Fails the test unless both folders hold the same run: models of the end and of chosen epochs
  * byte for byte, metrics and steps but for times; and nothing else than files of a run that is
  * done. */

@@ -1,5 +1,5 @@
-/* tests/test_cmd_resume.c - moda train: checkpoints, --resume, signals, --time-limit, full
- * disks, one writer per folder, as a program. Kills are in test_resume_kills.c. */
+/* tests/test_cmd_resume.c - moda train --resume as a program: it ends in the same bytes, what it refuses,
+ * damage. How runs are stopped is in test_cmd_stop.c, kills are in test_resume_kills.c. */
 #include "base/file.h"
 #include "base/isa.h"
 #include "engine/checkpoint.h"
@@ -12,53 +12,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 TestSuite(cmd_resume, .init = resume_prepare, .fini = test_folder_remove, .timeout = 300);
 
-enum { STOPPED = 75 };
 #define RUN   RESUME_RUN RESUME_USUAL
 #define USUAL RESUME_USUAL
-
-/* RESUME_RUN and words, in `part`, in the background, some steps after this one. One that is
- * done before it can be disturbed is started again. */
-static pid_t start_one(const char *words, size_t step)
-{
-    char line[256];
-    snprintf(line, sizeof line, "%s --out part", words);
-    for (int attempt = 0; attempt < 50; attempt++) {
-        const pid_t process = resume_start(line);
-        if (resume_await_lines("part/steps.jsonl", step, process)) return process;
-        cr_assert(eq(int, program_end(process).code, 0));
-        unlink(test_path("part/steps.jsonl"));
-    }
-    cr_fatal("the run is always done before it can be disturbed");
-}
-
-/* That run, stopped by a signal. */
-static void stop_one(const char *words, int signal, const char *name)
-{
-    program_result r = {0, "", ""};
-    for (int attempt = 0; attempt < 50 && r.code == 0; attempt++) {
-        const pid_t process = start_one(words, 4);
-        kill(process, signal);
-        r = program_end(process);
-    }
-    const char *end = strchr(r.err, '\n');
-    cr_assert(eq(int, r.code, STOPPED), "%s", r.err);
-    cr_assert(end && end[1] == 0, "not one line: %s", r.err);
-    cr_assert(strstr(r.err, "--out part --resume") && strstr(r.err, name), "%s", r.err);
-    cr_assert(resume_has_checkpoint("part") && program_lacks("part/model.safetensors"), "done?");
-}
 
 /* ---- what goes on ends in the same bytes ---- */
 
 static void stop_and_go_on(const char *words, int signal, const char *name)
 {
     program_must(RESUME_RUN "%s --out whole", words);
-    stop_one(words, signal, name);
+    resume_stop_one(words, signal, name);
     cr_assert(strstr(program_must("train --out part --resume").out, "resume ") != NULL);
     resume_same("part", "whole");
 }
@@ -84,22 +51,10 @@ Test(cmd_resume, sigusr1_and_bf16)
         stop_and_go_on(USUAL "--precision bf16 --classes 0,1,3", SIGUSR1, "SIGUSR1");
 }
 
-/* Before its first step, and again, and then to the end. */
-Test(cmd_resume, time_limit)
-{
-    program_must(RUN "--out whole");
-    program_must_fail(STOPPED, "--time-limit 1s", RUN "--out part --time-limit 1s");
-    cr_assert(resume_has_checkpoint("part"));
-    program_must_fail(STOPPED, "at step 0", "train --out part --resume --time-limit 1s --quiet");
-    program_must("train --out part --resume --time-limit 1d --quiet");
-    resume_same("part", "whole");
-    program_must_fail(2, "--time-limit 1.5h", RUN "--out x --time-limit 1.5h");
-}
-
 /* The figures of --json are those of the whole run. */
 Test(cmd_resume, json_tells_of_all_epochs)
 {
-    stop_one(USUAL, SIGTERM, "SIGTERM");
+    resume_stop_one(USUAL, SIGTERM, "SIGTERM");
     program_must("train --out part --resume --quiet --json all.json");
     json_t *all = program_json("all.json"), *lines = program_json_lines("part/metrics.jsonl");
     cr_assert(eq(sz, json_array_size(lines), 30));
@@ -107,31 +62,11 @@ Test(cmd_resume, json_tells_of_all_epochs)
     json_decref(all), json_decref(lines);
 }
 
-/* ---- a second SIGINT ---- */
-
-Test(cmd_resume, a_second_sigint_stops_at_once)
-{
-    /* steps of a good part of a second: the second one comes in the middle of one */
-    static const char *const words[] = {
-        "train",    "--model",     "lenet5",  "--data", "synthetic:classes=4,train=6000,test=4",
-        "--out",    "slow",        "--tune",  "off",    "--batch-size",
-        "3000",     "--log-steps", "--quiet", "--seed", "1",
-        "--epochs", "1000",        NULL};
-    const pid_t process = program_start(words);
-    cr_assert(resume_await_lines("slow/steps.jsonl", 1, process));
-    kill(process, SIGINT);
-    usleep(20000);
-    kill(process, SIGINT);
-    const program_result r = program_end(process);
-    cr_assert(eq(int, r.code, 128 + SIGINT), "%s", r.err);
-    cr_assert(program_lacks("slow/model.safetensors"));
-}
-
 /* ---- what --resume refuses, and what it need not do ---- */
 
 Test(cmd_resume, options_that_disagree)
 {
-    stop_one(USUAL, SIGTERM, "SIGTERM");
+    resume_stop_one(USUAL, SIGTERM, "SIGTERM");
     static const char *const calls[][2] = {
         {"--lr 0.1", "lr is 0.05, not 0.1"},
         {"--epochs 40", "epochs is 30, not 40"},
@@ -158,7 +93,7 @@ Test(cmd_resume, options_that_disagree)
 /* The description was changed in between; then back again. */
 Test(cmd_resume, another_network_under_the_same_name)
 {
-    stop_one(USUAL, SIGTERM, "SIGTERM");
+    resume_stop_one(USUAL, SIGTERM, "SIGTERM");
     test_write("small.net",
                "[net]\n[conv]\nname = a\noutputs = 16\nkernel = 3\nbias = no\n[batchnorm]\n"
                "name = n\n[relu]\n[linear]\nname = c\noutputs = classes\n");
@@ -169,7 +104,7 @@ Test(cmd_resume, another_network_under_the_same_name)
 
 Test(cmd_resume, a_run_that_stopped_is_not_overwritten)
 {
-    stop_one(USUAL, SIGTERM, "SIGTERM");
+    resume_stop_one(USUAL, SIGTERM, "SIGTERM");
     program_must_fail(2, "--resume", RUN "--out part");
     cr_assert(resume_has_checkpoint("part"));
     program_must("train --out part --resume --quiet");
@@ -200,7 +135,7 @@ Test(cmd_resume, nothing_to_go_on_with)
 Test(cmd_resume, a_run_without_a_checkpoint_starts_anew)
 {
     program_must(RUN "--out whole");
-    stop_one(USUAL, SIGTERM, "SIGTERM");
+    resume_stop_one(USUAL, SIGTERM, "SIGTERM");
     cr_assert(eq(int, moda_remove_matching(test_path("part/checkpoints"), "step-*"), MODA_OK));
     program_must("train --out part --resume --quiet");
     resume_same("part", "whole");
@@ -248,7 +183,7 @@ static void damage(void)
 Test(cmd_resume, a_damaged_checkpoint_is_passed_over)
 {
     program_must(RUN "--out whole");
-    stop_one(USUAL, SIGTERM, "SIGTERM");
+    resume_stop_one(USUAL, SIGTERM, "SIGTERM");
     damage();
     const program_result r = program_must("train --out part --resume --quiet");
     const char *end = strchr(r.err, '\n');
@@ -259,7 +194,7 @@ Test(cmd_resume, a_damaged_checkpoint_is_passed_over)
 
 Test(cmd_resume, no_whole_checkpoint)
 {
-    stop_one(USUAL "--keep-checkpoints 1", SIGTERM, "SIGTERM");
+    resume_stop_one(USUAL "--keep-checkpoints 1", SIGTERM, "SIGTERM");
     damage();
     program_must_fail(1, "no checkpoint is whole", "train --out part --resume --quiet");
     test_write("part/metrics.jsonl", "");
@@ -268,64 +203,7 @@ Test(cmd_resume, no_whole_checkpoint)
 
 Test(cmd_resume, lines_that_are_lost)
 {
-    stop_one(USUAL, SIGTERM, "SIGTERM");
+    resume_stop_one(USUAL, SIGTERM, "SIGTERM");
     test_write("part/steps.jsonl", "");
     program_must_fail(1, "part/steps.jsonl", "train --out part --resume --quiet");
-}
-
-/* ---- full disks ---- */
-
-static void limit_files(pid_t process, rlim_t bytes)
-{
-    const struct rlimit limit = {bytes, RLIM_INFINITY};
-    cr_assert(eq(int, prlimit(process, RLIMIT_FSIZE, &limit, NULL), 0));
-}
-
-/* A checkpoint is more than twice a model: here only models fit. */
-Test(cmd_resume, a_run_goes_on_without_checkpoints)
-{
-    program_must(RUN "--out whole");
-    limit_files(0, 50000);
-    const program_result r = program_must(RUN "--out part");
-    limit_files(0, RLIM_INFINITY);
-    cr_assert(strstr(r.err, "the run goes on, there is none yet") != NULL, "%s", r.err);
-    resume_same("part", "whole");
-}
-
-/* The disk fills up while it runs: lines wait, the last good checkpoint stays, and what could
- * not be saved is no success. */
-Test(cmd_resume, a_disk_that_fills_up)
-{
-    program_must(RUN "--out whole");
-    const pid_t process = start_one(USUAL, 60);
-    limit_files(process, 20000); /* checkpoints and models are larger, and so are 60 lines */
-    const program_result r = program_end(process);
-    cr_assert(eq(int, r.code, 1), "%s", r.err);
-    cr_assert(strstr(r.err, "its lines are kept for later") != NULL, "%s", r.err);
-    cr_assert(strstr(r.err, "the run goes on, the last one is of step") != NULL, "%s", r.err);
-    program_must("train --out part --resume --quiet");
-    resume_same("part", "whole");
-}
-
-Test(cmd_resume, stopped_on_a_full_disk)
-{
-    const pid_t process = start_one("--threads 1 --epochs 3000", 60);
-    limit_files(process, 20000);
-    kill(process, SIGTERM);
-    const program_result r = program_end(process);
-    cr_assert(eq(int, r.code, 1), "%s", r.err);
-    cr_assert(strstr(r.err, "without a checkpoint") != NULL, "%s", r.err);
-    cr_assert(resume_has_checkpoint("part"));
-}
-
-/* ---- one writer ---- */
-
-Test(cmd_resume, the_second_writer_is_refused)
-{
-    const pid_t process = start_one("--threads 1 --epochs 3000", 4);
-    program_must_fail(1, "is writing there", "train --out part --resume --quiet");
-    program_must_fail(1, "is writing there", RUN "--out part");
-    kill(process, SIGKILL);
-    program_end(process);
-    program_must("train --out part --resume --quiet"); /* the lock died with it */
 }
