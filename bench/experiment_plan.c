@@ -202,9 +202,11 @@ static moda_status split_models(moda_study_plan *p)
     for (char *rest = p->text; rest;) {
         const char *word = strsep(&rest, ",");
         MODA_CHECK(*word, MODA_ERR_ARG, "--model %s: an empty name; wanted is a list as a,b", text);
-        for (size_t i = 0; i < p->model_count; i++)
-            MODA_CHECK(strcmp(p->models[i], word) != 0, MODA_ERR_ARG, "--model: %s is given twice",
-                       word);
+        for (size_t i = 0; i < p->model_count; i++) {
+            /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): those so far are words */
+            const bool twice = strcmp(p->models[i], word) == 0;
+            MODA_CHECK(!twice, MODA_ERR_ARG, "--model: %s is given twice", word);
+        }
         p->models[p->model_count++] = word;
     }
 out:

@@ -156,7 +156,7 @@ static moda_status plan(moda_study_plan *p)
             const char *strong;
             make_setting(p, target, &s);
             MODA_TRY(plan_strong(p, p->models[m], &s, &strong));
-            for (size_t i = 0; i < FITS * STRATEGIES; i++)
+            for (size_t i = 0; i < (size_t)FITS * STRATEGIES; i++)
                 MODA_TRY(plan_one(p, p->models[m], strong, &s, i / STRATEGIES, i % STRATEGIES));
         }
 out:

@@ -44,7 +44,9 @@ static moda_status judge_overlap(moda_diagnosis *diagnosis, const moda_model *mo
     fprintf(line.stream, "mean overlap %.1f %%, above %.0f %%, most of all in",
             100 * d->mean_overlap, 100 * MODA_DIAGNOSIS_OVERLAP);
     for (size_t i = 0; i < n; i++) {
-        const size_t a = best[i] / classes, b = best[i] % classes;
+        /* classes is not 0, or there would be no pair */
+        const size_t a = best[i] / classes; /* NOLINT(clang-analyzer-core.DivideZero) */
+        const size_t b = best[i] % classes;
         fprintf(line.stream, "%s ", i ? ";" : "");
         moda_diagnosis_class(line.stream, model, a);
         fprintf(line.stream, " and ");

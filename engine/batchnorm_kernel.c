@@ -25,14 +25,15 @@ static inline size_t blocks(const moda_batchnorm_maps *b)
 
 /* ---- statistics ---- */
 
-enum { HEAD = 64 * LANES, CHAINS = 4 }; /* elements; sums that do not wait for each other */
+/* elements; sums that do not wait for each other, and what they take at once */
+enum { HEAD = 64 * LANES, CHAINS = 4, FOUR = CHAINS * LANES };
 
 /* `length` elements, whole vectors and a tail, added up lane by lane. */
 INLINE vec lane_sums(moda_real type, const void *x, size_t length)
 {
-    const size_t whole = length / LANES * LANES, four = length / (CHAINS * LANES) * CHAINS * LANES;
+    const size_t whole = length / LANES * LANES, four = length / FOUR * FOUR;
     vec sum[CHAINS] = {{0}, {0}, {0}, {0}};
-    for (size_t i = 0; i < four; i += CHAINS * LANES)
+    for (size_t i = 0; i < four; i += FOUR)
         for (size_t u = 0; u < CHAINS; u++) sum[u] += load(type, x, i + u * LANES);
     for (size_t i = four; i < whole; i += LANES) sum[0] += load(type, x, i);
     sum[1] += load_tail(type, at(type, x, whole), length - whole);
@@ -45,13 +46,14 @@ INLINE void block_moments(moda_real type, const void *x, size_t length, size_t b
                           float *out /* [b,2] */)
 {
     const size_t head = length < HEAD ? length : HEAD;
-    const size_t whole = length / LANES * LANES, four = length / (CHAINS * LANES) * CHAINS * LANES;
+    const size_t whole = length / LANES * LANES, four = length / FOUR * FOUR;
     float centre[LANES], sums[LANES], squares[LANES];
     fold(lane_sums(type, x, head), b, centre);
-    for (size_t l = 0; l < b; l++) centre[l] /= (float)(head / b);
+    const size_t pixels = head / b;
+    for (size_t l = 0; l < b; l++) centre[l] /= (float)pixels;
     const vec c = repeat(centre, b);
     vec sum[CHAINS] = {{0}, {0}, {0}, {0}}, square[CHAINS] = {{0}, {0}, {0}, {0}};
-    for (size_t i = 0; i < four; i += CHAINS * LANES)
+    for (size_t i = 0; i < four; i += FOUR)
         for (size_t u = 0; u < CHAINS; u++) {
             const vec deviation = load(type, x, i + u * LANES) - c;
             sum[u] += deviation, square[u] += deviation * deviation;

@@ -31,7 +31,7 @@ json_t *moda_confusion_json(const moda_model *model, const size_t *counts)
     size_t *list = find_occurring(n, counts, &count);
     json_t *classes = json_array(), *rows = json_array(), *result = NULL;
     int bad = list == NULL;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; list && i < count; i++) {
         json_t *row = json_array();
         for (size_t j = 0; j < count; j++)
             bad |=
@@ -85,7 +85,8 @@ static void print_pairs(const moda_model *model, const size_t *counts)
     moda_table *t = moda_table_create(">class|name|>taken for|name|>samples|>share");
     size_t most = (size_t)-1, at = 0;
     for (size_t i = 0; i < PAIRS_SHOWN && next_pair(n, counts, &most, &at); i++) {
-        const size_t right = at / n, said = at % n;
+        /* n is not 0, or there would be no pair */
+        const size_t right = at / n, said = at % n; /* NOLINT(clang-analyzer-core.DivideZero) */
         size_t samples = 0;
         for (size_t j = 0; j < n; j++) samples += counts[right * n + j];
         moda_table_row(t, "%u|%s|%u|%s|%zu|%.4f", model->class_ids[right], name_of(model, right),

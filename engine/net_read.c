@@ -205,6 +205,7 @@ static moda_status read_from(reader *r, char *text, net_draft_layer *layer)
                "from = '%s'; give %s", MODA_QUOTE(text),
                two ? "two names, as in 'from = a, b'" : "one layer's name");
     if (comma) *comma = 0;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): keys stand below a layer's heading */
     layer->from_line = r->line;
     MODA_TRY(read_name("from", trim(text), &layer->from[0]));
     layer->from_count = 1;
