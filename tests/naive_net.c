@@ -172,10 +172,9 @@ static double element(const naive_net *o, size_t layer, size_t i, size_t c, size
     return NAN;
 }
 
-void naive_forward(naive_net *o, const float *x)
+void naive_forward_from(naive_net *o, size_t first)
 {
-    for (size_t k = 0; k < o->n * elements(o->net->input); k++) o->y[0][k] = (double)x[k];
-    for (size_t layer = 1; layer < o->net->layer_count; layer++) {
+    for (size_t layer = first; layer < o->net->layer_count; layer++) {
         const moda_shape s = o->net->layers[layer].shape;
         if (o->net->layers[layer].kind == MODA_LAYER_BATCHNORM) take_statistics(o, layer);
         for (size_t i = 0; i < o->n; i++)
@@ -185,6 +184,12 @@ void naive_forward(naive_net *o, const float *x)
                         o->y[layer][((i * s.c + c) * s.h + r) * s.w + q] =
                             element(o, layer, i, c, r, q);
     }
+}
+
+void naive_forward(naive_net *o, const float *x)
+{
+    for (size_t k = 0; k < o->n * elements(o->net->input); k++) o->y[0][k] = (double)x[k];
+    naive_forward_from(o, 1);
 }
 
 const double *naive_logits(const naive_net *o)

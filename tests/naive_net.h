@@ -23,6 +23,8 @@ void naive_destroy(naive_net *net);
 
 /* x [n,c,h,w]. In training, batch norm takes the batch's statistics. */
 void naive_forward(naive_net *net, const float *x);
+/* The same input again, where only parameters of layers from first on have changed. */
+void naive_forward_from(naive_net *net, size_t first);
 /* [n,classes] */
 const double *naive_logits(const naive_net *net);
 /* a [n,d]: mean |x| of the channels of tracked layer l. */

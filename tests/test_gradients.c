@@ -24,27 +24,28 @@ static uint64_t draw(void)
 typedef struct slope_check {
     const char *name;
     naive_net *naive;
-    const float *x;
     const uint32_t *labels;
     const moda_modular_weights *weights;
     bool masked; /* the weights are those of the masks' terms */
 } slope_check;
 
-static double loss(const slope_check *c)
+/* With other parameters of this layer. */
+static double loss(const slope_check *c, size_t layer)
 {
-    naive_forward(c->naive, c->x);
+    naive_forward_from(c->naive, layer);
     return (c->masked ? naive_mask_losses : naive_losses)(c->naive, c->labels, c->weights).total;
 }
 
-/* Slope of the loss when w [count] moves along direction. */
-static double slope(const slope_check *c, double *w, size_t count, const double *direction)
+/* Slope of the loss when w [count] of a layer moves along direction. */
+static double slope(const slope_check *c, size_t layer, double *w, size_t count,
+                    const double *direction)
 {
     double side[2];
     double *old = malloc(count * sizeof *old);
     for (size_t i = 0; i < count; i++) old[i] = w[i];
     for (int up = 0; up < 2; up++) {
         for (size_t i = 0; i < count; i++) w[i] = old[i] + (up ? step : -step) * direction[i];
-        side[up] = loss(c);
+        side[up] = loss(c, layer);
     }
     for (size_t i = 0; i < count; i++) w[i] = old[i];
     free(old);
@@ -62,17 +63,19 @@ static void check_tensor(const slope_check *c, const moda_parameter *p, const fl
     for (size_t k = 0; k < ENTRIES; k++) {
         const size_t i = draw() % p->elements;
         const double one = 1;
-        cr_assert(epsilon_eq(dbl, (double)g[i], slope(c, w + i, 1, &one), tolerance * largest),
-                  "%s: by %s, entry %zu of %zu, largest %g", c->name, p->name, i, p->elements,
-                  largest);
+        cr_assert(
+            epsilon_eq(dbl, (double)g[i], slope(c, p->layer, w + i, 1, &one), tolerance * largest),
+            "%s: by %s, entry %zu of %zu, largest %g", c->name, p->name, i, p->elements, largest);
     }
     for (size_t i = 0; i < p->elements; i++) {
         direction[i] = (draw() & 1 ? 1 : -1) / sqrt((double)p->elements);
         along += direction[i] * (double)g[i];
     }
-    cr_assert(epsilon_eq(dbl, along, slope(c, w, p->elements, direction), 2 * tolerance * largest),
+    cr_assert(epsilon_eq(dbl, along, slope(c, p->layer, w, p->elements, direction),
+                         2 * tolerance * largest),
               "%s: by all of %s at once, largest %g", c->name, p->name, largest);
     free(direction);
+    naive_forward_from(c->naive, p->layer); /* as it was, for layers behind this one */
 }
 
 static void check(const small_case *c, size_t n, moda_convolution convolution,
@@ -88,7 +91,8 @@ static void check(const small_case *c, size_t n, moda_convolution convolution,
                                                               .modular = weights && !masked,
                                                               .masked = masked,
                                                               .convolution = convolution});
-    const slope_check slopes = {c->name, naive_create(model, n, true), x, labels, weights, masked};
+    const slope_check slopes = {c->name, naive_create(model, n, true), labels, weights, masked};
+    naive_forward(slopes.naive, x);
     small_forward(&s, x);
     if (masked)
         small_backward_masked(&s, labels, *weights);

@@ -6,6 +6,12 @@
 #include <elf.h>
 #include <string.h>
 
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
 static moda_mapped_file file;
 
 static void open_file(const char *path)
@@ -103,7 +109,7 @@ static void check_compiler(void)
     size_t wrapped = 0;
     const Elf64_Sym *guard = symbol("__stack_chk_fail", &wrapped);
     cr_assert(ne(ptr, (void *)guard, NULL), "no stack protector");
-#ifdef _FORTIFY_SOURCE
+#if defined __OPTIMIZE__ && !SANITIZED /* as Makefile's HARDEN, but not by asking for its flag */
     cr_assert(gt(sz, wrapped, 5), "%zu fortified calls", wrapped);
 #endif
 }
@@ -145,10 +151,10 @@ Test(hardening, calls_land_where_they_may)
         if (s->st_value >= load->p_vaddr && s->st_value < load->p_vaddr + load->p_filesz) break;
     cr_assert(ne(ptr, (void *)load, NULL));
     const uint8_t *code = file.data + load->p_offset + (s->st_value - load->p_vaddr);
-#if defined __CET__ && defined __x86_64__
+#if defined __x86_64__ /* every compiler of these days knows it, so a lost flag is seen here */
     cr_assert(zero(int, memcmp(code, endbr64, sizeof endbr64)));
 #else
-    cr_assert(ne(ptr, (void *)code, (void *)endbr64)); /* this compiler or CPU has nothing alike */
+    cr_assert(ne(ptr, (void *)code, (void *)endbr64)); /* this CPU has nothing alike */
 #endif
     close_file();
 }
