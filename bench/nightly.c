@@ -332,7 +332,7 @@ static moda_status confirm_all(moda_nightly *n)
 {
     moda_status st = MODA_OK;
     moda_progress progress;
-    moda_progress_begin(&progress, "again", "rounds", 2 * MODA_NIGHTLY_CONFIRMATIONS);
+    moda_progress_begin(&progress, "again", "rounds", (size_t)2 * MODA_NIGHTLY_CONFIRMATIONS);
     MODA_TRY(screen_all(n));
     for (size_t k = 0; k < progress.total; k++) {
         bool any = false;
