@@ -51,16 +51,13 @@ static moda_status plan_accuracy(moda_study_plan *p)
 {
     moda_status st = MODA_OK;
     for (size_t i = 0; i < p->model_count; i++) {
-        const char *run;
         bool can_mask;
         MODA_TRY(can_be_masked(p, p->models[i], &can_mask));
         MODA_TRY(plan_time(p, p->models[i]));
         for (size_t k = 0; k < METHODS; k++) {
             const moda_study_train t = training(p->models[i], methods[k], 0.3);
             if (k == MWT && !can_mask) continue;
-            MODA_TRY(moda_plan_train(p, &t, &run));
-            MODA_TRY(moda_plan_modules(p, run));
-            MODA_TRY(moda_plan_reuse(p, run));
+            MODA_TRY(moda_plan_judged(p, &t));
         }
     }
 out:
@@ -162,11 +159,8 @@ static moda_status plan_compactness(moda_study_plan *p)
 {
     moda_status st = MODA_OK;
     for (size_t i = 0; i < p->model_count * GAMMAS; i++) {
-        const char *run;
         const moda_study_train t = training(p->models[i / GAMMAS], "moda", gammas[i % GAMMAS]);
-        MODA_TRY(moda_plan_train(p, &t, &run));
-        MODA_TRY(moda_plan_modules(p, run));
-        MODA_TRY(moda_plan_reuse(p, run));
+        MODA_TRY(moda_plan_judged(p, &t));
     }
 out:
     return st;

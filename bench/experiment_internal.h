@@ -119,10 +119,11 @@ moda_study_item *moda_plan_add(moda_study_plan *plan, const char *run, const cha
 moda_study_item *moda_plan_step(moda_study_plan *plan, const char *run, const char *other,
                                 const char *name, const moda_command *command, const char *format,
                                 ...) __attribute__((format(printf, 6, 7)));
-/* What most studies make of a training: accuracy by class ("eval") and modules at MODA_STUDY_TAU
- * ("decompose"); and composed networks of these ("reuse"). */
+/* What all studies make of a training: accuracy by class ("eval") and modules at MODA_STUDY_TAU
+ * ("decompose"). */
 MODA_MUST_USE moda_status moda_plan_modules(moda_study_plan *plan, const char *run);
-MODA_MUST_USE moda_status moda_plan_reuse(moda_study_plan *plan, const char *run);
+/* And most: a training, that, and composed networks of the modules ("reuse"). */
+MODA_MUST_USE moda_status moda_plan_judged(moda_study_plan *plan, const moda_study_train *train);
 /* Images that all those networks together are run on, were nothing shared: for estimates. */
 double moda_plan_reuse_images(const moda_study_plan *plan, size_t sample);
 
@@ -138,8 +139,7 @@ MODA_MUST_USE moda_status moda_study_figures_of(const moda_study_plan *plan,
                                                 const json_t **figures);
 /* Whether the plan has that training. */
 bool moda_study_has(const moda_study_plan *plan, const moda_study_train *train);
-/* Columns accuracy, size, overlap, flops, subtasks, reuse and whole, of what moda_plan_modules() and
- * moda_plan_reuse() added; and
+/* Columns accuracy, size, overlap, flops, subtasks, reuse and whole, of what moda_plan_judged() added; and
  * published_size, published_overlap, published_reuse. */
 MODA_MUST_USE moda_status moda_study_fill_judged(const moda_study_plan *plan,
                                                  const moda_study_train *train, json_t *row);

@@ -158,10 +158,13 @@ out:
     return st;
 }
 
-moda_status moda_plan_reuse(moda_study_plan *p, const char *run)
+moda_status moda_plan_judged(moda_study_plan *p, const moda_study_train *train)
 {
     moda_status st = MODA_OK;
-    const size_t sample = moda_plan_sample(p, network_of(p, run));
+    const char *run;
+    const size_t sample = moda_plan_sample(p, train->model);
+    MODA_TRY(moda_plan_train(p, train, &run));
+    MODA_TRY(moda_plan_modules(p, run));
     moda_study_item *item = moda_plan_step(
         p, run, NULL, "reuse", &moda_command_reuse,
         "@/results/%s/modules|--data|%s|--sample|%zu|--seed|%zu|--csv|@/results/%s/reuse.csv", run,

@@ -36,14 +36,7 @@ out:
 
 static moda_status plan_one(void *user, const moda_study_train *t)
 {
-    moda_status st = MODA_OK;
-    moda_study_plan *p = user;
-    const char *run;
-    MODA_TRY(moda_plan_train(p, t, &run));
-    MODA_TRY(moda_plan_modules(p, run));
-    MODA_TRY(moda_plan_reuse(p, run));
-out:
-    return st;
+    return moda_plan_judged(user, t);
 }
 
 static moda_status plan(moda_study_plan *p)

@@ -2,14 +2,13 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "decompose/ablate.h"
+#include "decompose/cmd_frame_internal.h"
 #include "decompose/commands.h"
 #include "decompose/compose.h"
 #include "decompose/decomposition.h"
 #include "decompose/test_data.h"
-#include "numa/threads.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { BY_NEURON, BY_LAYER };
 static const char *const ways[] = {"neuron", "layer", NULL};
@@ -26,37 +25,10 @@ typedef struct settings {
     moda_common_options common;
 } settings;
 
-enum { OPTION_COUNT = 10 };
-
-static void options_table(settings *s, moda_option *data, moda_option *common,
-                          moda_option table[OPTION_COUNT])
-{
-    *s = (settings){.split = TEST, .batch_size = 128};
-    moda_data_options_table(&s->data, data);
-    moda_common_options_table(&s->common, common);
-    const moda_option options[OPTION_COUNT] = {
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, data, 0, 0, NULL},
-        {MODA_OPTION_SIZES, "layer", "LIST",
-         "only these tracked layers, counted from 0: 3,4 (default: all)", &s->layers, 0, 0, NULL},
-        {MODA_OPTION_CHOICE, "by", "WAY",
-         "neuron: one after the other, layer: all of a layer (default neuron)", &s->by, 0, 0, ways},
-        {MODA_OPTION_CHOICE, "neurons", "WHICH",
-         "dropped or kept by the class's mask, or all (default dropped)", &s->choice, 0, 0,
-         choices},
-        {MODA_OPTION_CHOICE, "split", "S", "train or test (default test)", &s->split, 0, 0, splits},
-        {MODA_OPTION_SIZE, "limit", "N", "only the first N images", &s->limit, 1, 1e12, NULL},
-        {MODA_OPTION_SIZE, "batch-size", "N", "images at a time (default 128)", &s->batch_size, 1,
-         1 << 16, NULL},
-        {MODA_OPTION_OUTPUT, "csv", "FILE", "a line per ablation", &s->csv, 0, 0, NULL},
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
-        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
-    };
-    memcpy(table, options, sizeof options);
-}
-
-static moda_status check(const settings *s)
+static moda_status check(void *state)
 {
     moda_status st = MODA_OK;
+    const settings *s = state;
     MODA_CHECK(s->data.spec, MODA_ERR_ARG,
                "--data is missing: the data whose images are to be classified");
     MODA_CHECK(s->data.per_class == 0 || s->split == TRAIN, MODA_ERR_ARG,
@@ -102,9 +74,10 @@ out:
     return st;
 }
 
-static moda_status ablate(settings *s)
+static moda_status ablate(void *state)
 {
     moda_status st = MODA_OK;
+    settings *s = state;
     moda_model *model = NULL;
     moda_masks *masks = NULL;
     moda_test_data data = {0};
@@ -135,23 +108,29 @@ out:
 
 static moda_status run(const moda_command *self, int argc, char **argv)
 {
-    moda_status st = MODA_OK;
-    settings s;
-    moda_option data[MODA_DATA_OPTION_COUNT], common[MODA_COMMON_OPTION_COUNT];
-    moda_option table[OPTION_COUNT];
-    char **operands = NULL;
-    size_t count = 0, threads = 0;
-    bool help = false;
-    options_table(&s, data, common, table);
-    MODA_TRY(moda_options_parse(self, table, argc, argv, 1, 1, &operands, &count, &help));
-    if (help) goto out;
-    s.subject = operands[0];
-    MODA_TRY(check(&s));
-    if (s.common.quiet) moda_log_set_level(MODA_LOG_WARNING);
-    MODA_TRY(moda_threads_start(&s.common, &threads));
-    MODA_TRY(ablate(&s));
-out:
-    moda_data_options_free(&s.data);
+    settings s = {.split = TEST, .batch_size = 128};
+    const moda_option options[] = {
+        {MODA_OPTION_SIZES, "layer", "LIST",
+         "only these tracked layers, counted from 0: 3,4 (default: all)", &s.layers, 0, 0, NULL},
+        {MODA_OPTION_CHOICE, "by", "WAY",
+         "neuron: one after the other, layer: all of a layer (default neuron)", &s.by, 0, 0, ways},
+        {MODA_OPTION_CHOICE, "neurons", "WHICH",
+         "dropped or kept by the class's mask, or all (default dropped)", &s.choice, 0, 0, choices},
+        {MODA_OPTION_CHOICE, "split", "S", "train or test (default test)", &s.split, 0, 0, splits},
+        {MODA_OPTION_SIZE, "limit", "N", "only the first N images", &s.limit, 1, 1e12, NULL},
+        {MODA_OPTION_SIZE, "batch-size", "N", "images at a time (default 128)", &s.batch_size, 1,
+         1 << 16, NULL},
+        {MODA_OPTION_OUTPUT, "csv", "FILE", "a line per ablation", &s.csv, 0, 0, NULL},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    const moda_cmd_frame frame = {.state = &s,
+                                  .options = options,
+                                  .subject = &s.subject,
+                                  .data = &s.data,
+                                  .common = &s.common,
+                                  .check = check,
+                                  .work = ablate};
+    const moda_status st = moda_cmd_frame_run(self, &frame, argc, argv);
     free(s.layers.values);
     return st;
 }

@@ -1,17 +1,15 @@
 /* decompose/cmd_decompose.c - moda decompose: activation rates, masks, one module per class. */
 #include "base/file.h"
 #include "base/lock.h"
-#include "base/log.h"
 #include "base/table.h"
-#include "datasets/data_options.h"
 #include "decompose/checksum.h"
+#include "decompose/cmd_frame_internal.h"
 #include "decompose/commands.h"
 #include "decompose/compose.h"
 #include "decompose/decomposition.h"
 #include "decompose/diagnosis.h"
 #include "decompose/slice.h"
 #include "engine/model_data.h"
-#include "numa/threads.h"
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -28,42 +26,10 @@ typedef struct settings {
     moda_common_options common;
 } settings;
 
-enum { OPTION_COUNT = 10 };
-
-static void options_table(settings *s, moda_option *data, moda_option *common,
-                          moda_option table[OPTION_COUNT])
-{
-    *s = (settings){.tau = NAN, .min_active = NAN, .batch_size = 128};
-    moda_data_options_table(&s->data, data);
-    moda_common_options_table(&s->common, common);
-    const moda_option options[OPTION_COUNT] = {
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, data, 0, 0, NULL},
-        {MODA_OPTION_REAL, "tau", "X", "keep neurons active for at least this share of a class",
-         &s->tau, DBL_MIN, 1, NULL},
-        {MODA_OPTION_TEXT, "out", "DIR", "folder for rates, masks and modules", &s->out, 0, 0,
-         NULL},
-        {MODA_OPTION_REAL, "min-active", "X",
-         "least share of a layer's neurons per class, 0: none (default 0.005)", &s->min_active, 0,
-         1, NULL},
-        {MODA_OPTION_TEXT, "activity", "RULE",
-         "active means: any (value is not zero), area:X, magnitude:X (default any)", &s->activity,
-         0, 0, NULL},
-        {MODA_OPTION_TEXT, "rates", "FILE", "take these rates, no pass over the data", &s->rates, 0,
-         0, NULL},
-        {MODA_OPTION_SIZE, "batch-size", "N", "images at a time (default 128)", &s->batch_size, 1,
-         1 << 20, NULL},
-        {MODA_OPTION_FLAG, "no-reuse", NULL,
-         "do not try some composed networks on test images to judge the result", &s->no_reuse, 0, 0,
-         NULL},
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
-        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
-    };
-    memcpy(table, options, sizeof options);
-}
-
-static moda_status check(settings *s)
+static moda_status check(void *state)
 {
     moda_status st = MODA_OK;
+    settings *s = state;
     if (s->activity) MODA_TRY(moda_activity_rule_parse(s->activity, &s->rule));
     MODA_CHECK(!isnan(s->tau), MODA_ERR_ARG, "--tau is missing: 0.9, for example");
     MODA_CHECK(s->out, MODA_ERR_ARG, "--out is missing: the folder for the modules");
@@ -206,9 +172,10 @@ static void print_figures(const settings *s, const moda_decomposition *d)
     moda_table_destroy(table);
 }
 
-static moda_status decompose(const settings *s)
+static moda_status decompose(void *state)
 {
     moda_status st = MODA_OK;
+    const settings *s = state;
     moda_dataset *data = NULL;
     moda_model *model = NULL;
     moda_rates *rates = NULL;
@@ -248,24 +215,34 @@ out:
 
 static moda_status run(const moda_command *self, int argc, char **argv)
 {
-    moda_status st = MODA_OK;
-    settings s;
-    moda_option data[MODA_DATA_OPTION_COUNT], common[MODA_COMMON_OPTION_COUNT];
-    moda_option table[OPTION_COUNT];
-    char **operands = NULL;
-    size_t count = 0, threads = 0;
-    bool help = false;
-    options_table(&s, data, common, table);
-    MODA_TRY(moda_options_parse(self, table, argc, argv, 1, 1, &operands, &count, &help));
-    if (help) goto out;
-    s.model = operands[0];
-    MODA_TRY(check(&s));
-    if (s.common.quiet) moda_log_set_level(MODA_LOG_WARNING);
-    MODA_TRY(moda_threads_start(&s.common, &threads));
-    MODA_TRY(decompose(&s));
-out:
-    moda_data_options_free(&s.data);
-    return st;
+    settings s = {.tau = NAN, .min_active = NAN, .batch_size = 128};
+    const moda_option options[] = {
+        {MODA_OPTION_REAL, "tau", "X", "keep neurons active for at least this share of a class",
+         &s.tau, DBL_MIN, 1, NULL},
+        {MODA_OPTION_TEXT, "out", "DIR", "folder for rates, masks and modules", &s.out, 0, 0, NULL},
+        {MODA_OPTION_REAL, "min-active", "X",
+         "least share of a layer's neurons per class, 0: none (default 0.005)", &s.min_active, 0, 1,
+         NULL},
+        {MODA_OPTION_TEXT, "activity", "RULE",
+         "active means: any (value is not zero), area:X, magnitude:X (default any)", &s.activity, 0,
+         0, NULL},
+        {MODA_OPTION_TEXT, "rates", "FILE", "take these rates, no pass over the data", &s.rates, 0,
+         0, NULL},
+        {MODA_OPTION_SIZE, "batch-size", "N", "images at a time (default 128)", &s.batch_size, 1,
+         1 << 20, NULL},
+        {MODA_OPTION_FLAG, "no-reuse", NULL,
+         "do not try some composed networks on test images to judge the result", &s.no_reuse, 0, 0,
+         NULL},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    const moda_cmd_frame frame = {.state = &s,
+                                  .options = options,
+                                  .subject = &s.model,
+                                  .data = &s.data,
+                                  .common = &s.common,
+                                  .check = check,
+                                  .work = decompose};
+    return moda_cmd_frame_run(self, &frame, argc, argv);
 }
 
 const moda_command moda_command_decompose = {

@@ -1,6 +1,6 @@
 /* decompose/cmd_inspect.c - moda inspect: what is in a decomposition. */
 #include "base/file.h"
-#include "base/log.h"
+#include "decompose/cmd_frame_internal.h"
 #include "decompose/commands.h"
 #include "decompose/compose.h"
 #include "decompose/decomposition.h"
@@ -8,10 +8,8 @@
 #include "decompose/round.h"
 #include "decompose/similarity.h"
 #include "decompose/test_data.h"
-#include "numa/threads.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct settings {
     const char *directory, *csv;
@@ -21,33 +19,10 @@ typedef struct settings {
     moda_common_options common;
 } settings;
 
-enum { OPTION_COUNT = 7 };
-
-static void options_table(settings *s, moda_option *data, moda_option *common,
-                          moda_option table[OPTION_COUNT])
-{
-    *s = (settings){.limit = 2000, .batch_size = 128};
-    moda_data_options_table(&s->data, data);
-    moda_common_options_table(&s->common, common);
-    const moda_option options[OPTION_COUNT] = {
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, data, 0, 0, NULL},
-        {MODA_OPTION_SIZES, "layer", "LIST",
-         "show these tracked layers in detail, counted from 0: 3,4", &s->layers, 0, 0, NULL},
-        {MODA_OPTION_SIZE, "limit", "N", "of --data, the first N test images (default 2000)",
-         &s->limit, 1, 1e12, NULL},
-        {MODA_OPTION_SIZE, "batch-size", "N", "images at a time (default 128)", &s->batch_size, 1,
-         1 << 20, NULL},
-        {MODA_OPTION_OUTPUT, "csv", "FILE", "a line per layer, class and neuron", &s->csv, 0, 0,
-         NULL},
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
-        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
-    };
-    memcpy(table, options, sizeof options);
-}
-
-static moda_status check(const settings *s)
+static moda_status check(void *state)
 {
     moda_status st = MODA_OK;
+    const settings *s = state;
     MODA_CHECK(!s->data.relabel && s->data.per_class == 0 &&
                    s->data.normalisation == MODA_NORMALISATION_DEFAULT,
                MODA_ERR_ARG,
@@ -92,9 +67,10 @@ out:
     return st;
 }
 
-static moda_status inspect(settings *s)
+static moda_status inspect(void *state)
 {
     moda_status st = MODA_OK;
+    settings *s = state;
     moda_model *model = NULL;
     moda_masks *masks = NULL;
     moda_rates *rates = NULL;
@@ -125,23 +101,27 @@ out:
 
 static moda_status run(const moda_command *self, int argc, char **argv)
 {
-    moda_status st = MODA_OK;
-    settings s;
-    moda_option data[MODA_DATA_OPTION_COUNT], common[MODA_COMMON_OPTION_COUNT];
-    moda_option table[OPTION_COUNT];
-    char **operands = NULL;
-    size_t count = 0, threads = 0;
-    bool help = false;
-    options_table(&s, data, common, table);
-    MODA_TRY(moda_options_parse(self, table, argc, argv, 1, 1, &operands, &count, &help));
-    if (help) goto out;
-    s.directory = operands[0];
-    MODA_TRY(check(&s));
-    if (s.common.quiet) moda_log_set_level(MODA_LOG_WARNING);
-    if (s.data.spec) MODA_TRY(moda_threads_start(&s.common, &threads));
-    MODA_TRY(inspect(&s));
-out:
-    moda_data_options_free(&s.data);
+    settings s = {.limit = 2000, .batch_size = 128};
+    const moda_option options[] = {
+        {MODA_OPTION_SIZES, "layer", "LIST",
+         "show these tracked layers in detail, counted from 0: 3,4", &s.layers, 0, 0, NULL},
+        {MODA_OPTION_SIZE, "limit", "N", "of --data, the first N test images (default 2000)",
+         &s.limit, 1, 1e12, NULL},
+        {MODA_OPTION_SIZE, "batch-size", "N", "images at a time (default 128)", &s.batch_size, 1,
+         1 << 20, NULL},
+        {MODA_OPTION_OUTPUT, "csv", "FILE", "a line per layer, class and neuron", &s.csv, 0, 0,
+         NULL},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    const moda_cmd_frame frame = {.state = &s,
+                                  .options = options,
+                                  .subject = &s.directory,
+                                  .data = &s.data,
+                                  .common = &s.common,
+                                  .data_is_extra = true,
+                                  .check = check,
+                                  .work = inspect};
+    const moda_status st = moda_cmd_frame_run(self, &frame, argc, argv);
     free(s.layers.values);
     return st;
 }

@@ -1,13 +1,12 @@
 /* decompose/cmd_reuse.c - moda reuse: accuracy of all the networks that modules compose to. */
 #include "base/file.h"
-#include "base/log.h"
+#include "decompose/cmd_frame_internal.h"
 #include "decompose/commands.h"
 #include "decompose/compose.h"
 #include "decompose/diagnosis.h"
 #include "decompose/reuse.h"
 #include "decompose/subtask_head.h"
 #include "decompose/test_data.h"
-#include "numa/threads.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,43 +19,10 @@ typedef struct settings {
     moda_common_options common;
 } settings;
 
-enum { OPTION_COUNT = 11 };
-
-static void options_table(settings *s, moda_option *data, moda_option *common,
-                          moda_option table[OPTION_COUNT])
-{
-    *s = (settings){.batch_size = 128};
-    moda_data_options_table(&s->data, data);
-    moda_common_options_table(&s->common, common);
-    const moda_option options[OPTION_COUNT] = {
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, data, 0, 0, NULL},
-        {MODA_OPTION_TEXT, "standard", "MODEL", "a model of standard training, to compare with",
-         &s->standard, 0, 0, NULL},
-        {MODA_OPTION_SIZE, "sample", "N",
-         "N sub-tasks per number of classes, drawn from the seed (default: all)", &s->sample, 1,
-         MODA_SUBTASKS_MOST, NULL},
-        {MODA_OPTION_SIZES, "sizes", "LIST",
-         "only sub-tasks of so many classes: 2,3,5 (default: all)", &s->sizes, 0, 0, NULL},
-        {MODA_OPTION_TEXT, "subtasks", "FILE",
-         "only these sub-tasks: a list of class numbers, as 0,3,5, on each line", &s->subtasks, 0,
-         0, NULL},
-        {MODA_OPTION_SIZE, "limit", "N", "only the first N test images", &s->limit, 1, 1e12, NULL},
-        {MODA_OPTION_SIZE, "batch-size", "N", "images at a time, at most (default 128)",
-         &s->batch_size, 1, 1 << 20, NULL},
-        {MODA_OPTION_SIZE, "head-epochs", "N", "modules of MwT: epochs of each head (default 10)",
-         &s->head_epochs, 1, 1e6, NULL},
-        {MODA_OPTION_OUTPUT, "csv", "FILE",
-         "a line per sub-task (default DIR/reuse.csv); a .jsonl beside it serves to resume",
-         &s->csv, 0, 0, NULL},
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
-        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
-    };
-    memcpy(table, options, sizeof options);
-}
-
-static moda_status check(const settings *s)
+static moda_status check(void *state)
 {
     moda_status st = MODA_OK;
+    const settings *s = state;
     MODA_CHECK(s->data.spec, MODA_ERR_ARG,
                "--data is missing: the data whose test images are to be classified");
     MODA_CHECK(!s->subtasks || (!s->sample && !s->sizes.n), MODA_ERR_ARG,
@@ -139,9 +105,10 @@ out:
     return st;
 }
 
-static moda_status reuse(const settings *s)
+static moda_status reuse(void *state)
 {
     moda_status st = MODA_OK;
+    const settings *s = state;
     moda_model *model = NULL, *standard = NULL;
     moda_masks *masks = NULL;
     moda_test_data data = {0};
@@ -189,23 +156,36 @@ out:
 
 static moda_status run(const moda_command *self, int argc, char **argv)
 {
-    moda_status st = MODA_OK;
-    settings s;
-    moda_option data[MODA_DATA_OPTION_COUNT], common[MODA_COMMON_OPTION_COUNT];
-    moda_option table[OPTION_COUNT];
-    char **operands = NULL;
-    size_t count = 0, threads = 0;
-    bool help = false;
-    options_table(&s, data, common, table);
-    MODA_TRY(moda_options_parse(self, table, argc, argv, 1, 1, &operands, &count, &help));
-    if (help) goto out;
-    s.directory = operands[0];
-    MODA_TRY(check(&s));
-    if (s.common.quiet) moda_log_set_level(MODA_LOG_WARNING);
-    MODA_TRY(moda_threads_start(&s.common, &threads));
-    MODA_TRY(reuse(&s));
-out:
-    moda_data_options_free(&s.data);
+    settings s = {.batch_size = 128};
+    const moda_option options[] = {
+        {MODA_OPTION_TEXT, "standard", "MODEL", "a model of standard training, to compare with",
+         &s.standard, 0, 0, NULL},
+        {MODA_OPTION_SIZE, "sample", "N",
+         "N sub-tasks per number of classes, drawn from the seed (default: all)", &s.sample, 1,
+         MODA_SUBTASKS_MOST, NULL},
+        {MODA_OPTION_SIZES, "sizes", "LIST",
+         "only sub-tasks of so many classes: 2,3,5 (default: all)", &s.sizes, 0, 0, NULL},
+        {MODA_OPTION_TEXT, "subtasks", "FILE",
+         "only these sub-tasks: a list of class numbers, as 0,3,5, on each line", &s.subtasks, 0, 0,
+         NULL},
+        {MODA_OPTION_SIZE, "limit", "N", "only the first N test images", &s.limit, 1, 1e12, NULL},
+        {MODA_OPTION_SIZE, "batch-size", "N", "images at a time, at most (default 128)",
+         &s.batch_size, 1, 1 << 20, NULL},
+        {MODA_OPTION_SIZE, "head-epochs", "N", "modules of MwT: epochs of each head (default 10)",
+         &s.head_epochs, 1, 1e6, NULL},
+        {MODA_OPTION_OUTPUT, "csv", "FILE",
+         "a line per sub-task (default DIR/reuse.csv); a .jsonl beside it serves to resume", &s.csv,
+         0, 0, NULL},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    const moda_cmd_frame frame = {.state = &s,
+                                  .options = options,
+                                  .subject = &s.directory,
+                                  .data = &s.data,
+                                  .common = &s.common,
+                                  .check = check,
+                                  .work = reuse};
+    const moda_status st = moda_cmd_frame_run(self, &frame, argc, argv);
     free(s.sizes.values);
     return st;
 }

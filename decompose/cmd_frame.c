@@ -1,0 +1,31 @@
+#include "base/log.h"
+#include "decompose/cmd_frame_internal.h"
+#include "numa/threads.h"
+
+moda_status moda_cmd_frame_run(const moda_command *self, const moda_cmd_frame *f, int argc,
+                               char **argv)
+{
+    moda_status st = MODA_OK;
+    moda_option data[MODA_DATA_OPTION_COUNT], common[MODA_COMMON_OPTION_COUNT];
+    char **operands;
+    size_t count, threads;
+    bool help = false;
+    moda_data_options_table(f->data, data);
+    moda_common_options_table(f->common, common);
+    const moda_option table[] = {
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, data, 0, 0, NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, (void *)f->options, 0, 0, NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    MODA_TRY(moda_options_parse(self, table, argc, argv, 1, 1, &operands, &count, &help));
+    if (help) goto out;
+    *f->subject = operands[0];
+    MODA_TRY(f->check(f->state));
+    if (f->common->quiet) moda_log_set_level(MODA_LOG_WARNING);
+    if (f->data->spec || !f->data_is_extra) MODA_TRY(moda_threads_start(f->common, &threads));
+    MODA_TRY(f->work(f->state));
+out:
+    moda_data_options_free(f->data);
+    return st;
+}
