@@ -4,6 +4,7 @@
 #include "decompose/commands.h"
 #include "engine/cmd_train_internal.h"
 #include "engine/commands.h"
+#include "engine/method.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,8 +175,8 @@ static void round_with(size_t threads, const char *effort)
                                         "parts/sweep/tau-0.8.jsonl", "mwt-parts/reuse.jsonl"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) remove(known[i]);
     write_file("round.net", net, sizeof net - 1);
-    for (size_t i = 0; moda_train_methods[i]; i++)
-        train(threads, effort, moda_train_methods[i], "f32", moda_train_methods[i]);
+    for (size_t i = 0; moda_method_names[i]; i++)
+        train(threads, effort, moda_method_names[i], "f32", moda_method_names[i]);
     if (moda_cpu_has_bf16()) train(threads, effort, "moda", "bf16", "bf16");
     stop_and_resume(threads, effort);
     must(&moda_command_eval, "moda/model.safetensors --logits l.safetensors --threads %zu" DATA,
