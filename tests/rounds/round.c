@@ -2,7 +2,6 @@
 #include "tests/rounds/round.h"
 #include "base/isa.h"
 #include "decompose/commands.h"
-#include "engine/cmd_train_internal.h"
 #include "engine/commands.h"
 #include "engine/method.h"
 #include <stdarg.h>
