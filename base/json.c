@@ -141,8 +141,7 @@ moda_status moda_json_write(const char *path, const json_t *value)
     moda_status st = MODA_OK;
     moda_writer w = {0};
     printer p = {NULL, 2, false};
-    MODA_CHECK(!moda_json_was_short() && value, MODA_ERR_NOMEM, "%s: out of memory for its JSON",
-               path);
+    MODA_CHECK(value != NULL, MODA_ERR_NOMEM, "%s: out of memory for its JSON", path);
     MODA_TRY(moda_writer_open(&w, path));
     p.f = w.stream;
     print_value(&p, value, 0);
@@ -158,7 +157,7 @@ char *moda_json_line(const json_t *value)
 {
     char *text = NULL;
     size_t size = 0;
-    if (moda_json_was_short() || !value) return NULL;
+    if (!value) return NULL;
     FILE *f = open_memstream(&text, &size);
     if (!f) return NULL;
     printer p = {f, -1, false};

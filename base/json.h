@@ -11,8 +11,7 @@
  * MODA_ERR_IO, MODA_ERR_FORMAT (path, line, column, Jansson's reason). */
 MODA_MUST_USE moda_status moda_json_read(const char *path, json_t **value);
 /* Whether Jansson went without memory since this was last asked. Its setters, and json_pack(), then leave
- * members out, and few callers ask each of them: what is to be written may lack some. The two that write
- * below ask, and fail; others that print what they have built have to. */
+ * members out: who builds a report of many of them asks this once, not each of them. */
 bool moda_json_was_short(void);
 /* Writes value atomically, indented, keys in insertion order, reals with the fewest digits that
  * read back as the same f64. */

@@ -246,7 +246,8 @@ moda_status moda_ablate_json(const moda_ablate_options *o, const moda_ablate *r,
                        o->by_layer ? "layer" : "neuron", "ablations", (json_int_t)r->count,
                        "passes", (json_int_t)r->passes, "passes_plain", (json_int_t)r->passes_plain,
                        "seconds", r->seconds, "classes", classes);
-    MODA_CHECK(!bad && report, MODA_ERR_NOMEM, "out of memory: the report of ablations");
+    MODA_CHECK(!bad && report && !moda_json_was_short(), MODA_ERR_NOMEM,
+               "out of memory: the report of ablations");
     *result = json_incref(report);
 out:
     json_decref(classes);

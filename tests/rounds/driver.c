@@ -69,7 +69,7 @@ int main(int argc, char **argv)
     if (!freopen("/dev/null", "w", stdout)) return EXIT_FAILURE;
     if (strcmp(mode, "soak") == 0 && argc > 3)
         return soak(round_run, threads, strtod(argv[3], NULL));
-    if (strcmp(mode, "once") == 0) return round_run(threads), EXIT_SUCCESS;
+    if (strcmp(mode, "once") == 0) return round_once(threads), EXIT_SUCCESS;
     if (strcmp(mode, "brief") == 0) return round_brief(threads), EXIT_SUCCESS;
     fprintf(
         stderr,

@@ -5,6 +5,7 @@
 #include "engine/commands.h"
 #include "engine/method.h"
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,20 +118,25 @@ static void stop_and_resume(size_t threads, const char *effort)
 }
 
 /* Modules of a model without masks of its own, and all that is done with them. */
-static void take_apart(size_t threads, const char *effort)
+static void take_apart(size_t threads)
 {
     must(&moda_command_decompose,
          "moda/model.safetensors --tau 0.6 --json d.json --out parts --threads %zu" DATA, threads);
-    must(&moda_command_decompose,
-         "moda/model.safetensors --tau 0.3 --rates parts/rates.safetensors --out less --quiet");
-    must(&moda_command_inspect, "parts --csv i.csv --threads %zu" DATA, threads);
-    must(&moda_command_ablate, "parts --by layer --limit 16 --csv a.csv --threads %zu" DATA,
-         threads);
     must(&moda_command_compose, "parts --classes 0,2,3 --out three.safetensors --threads %zu",
          threads);
     must(&moda_command_eval, "three.safetensors --classes 0,3 --threads %zu" DATA, threads);
     must(&moda_command_reuse,
          "parts --standard standard/model.safetensors --json r.json --threads %zu" DATA, threads);
+}
+
+/* What else is done with modules. */
+static void use_modules(size_t threads, const char *effort)
+{
+    must(&moda_command_decompose,
+         "moda/model.safetensors --tau 0.3 --rates parts/rates.safetensors --out less --quiet");
+    must(&moda_command_inspect, "parts --csv i.csv --threads %zu" DATA, threads);
+    must(&moda_command_ablate, "parts --by layer --limit 16 --csv a.csv --threads %zu" DATA,
+         threads);
     must(&moda_command_sweep, "parts --tau 0.3,0.8 --sample 2 --threads %zu" DATA, threads);
     must(&moda_command_replace,
          "--weak standard/model.safetensors --modules parts --class 2 --epochs 1 "
@@ -167,7 +173,7 @@ static void fail(size_t threads)
     must_fail(&moda_command_train, "--model round.net --no-such-option" DATA);
 }
 
-static void round_with(size_t threads, const char *effort)
+static void round_with(size_t threads, const char *effort, bool whole)
 {
     /* What a round before measured is not measured again while these are there. */
     static const char *const known[] = {"parts/reuse.jsonl", "parts/sweep/tau-0.3.jsonl",
@@ -177,20 +183,26 @@ static void round_with(size_t threads, const char *effort)
     for (size_t i = 0; moda_method_names[i]; i++)
         train(threads, effort, moda_method_names[i], "f32", moda_method_names[i]);
     if (moda_cpu_has_bf16()) train(threads, effort, "moda", "bf16", "bf16");
-    stop_and_resume(threads, effort);
+    if (whole) stop_and_resume(threads, effort);
     must(&moda_command_eval, "moda/model.safetensors --logits l.safetensors --threads %zu" DATA,
          threads);
-    take_apart(threads, effort);
-    take_apart_mwt(threads);
+    take_apart(threads);
+    if (whole) use_modules(threads, effort);
+    if (whole) take_apart_mwt(threads);
     fail(threads);
 }
 
 void round_run(size_t threads)
 {
-    round_with(threads, "--epochs 2");
+    round_with(threads, "--epochs 2", true);
+}
+
+void round_once(size_t threads)
+{
+    round_with(threads, "--epochs 2", false);
 }
 
 void round_brief(size_t threads)
 {
-    round_with(threads, "--epochs 1 --tune off");
+    round_with(threads, "--epochs 1 --tune off", false);
 }

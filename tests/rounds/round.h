@@ -13,7 +13,9 @@
  * missing, a cut and a damaged model file. Ends the process with a message if something does not
  * go as it should. */
 void round_run(size_t threads);
-/* The same in one epoch, and with nothing measured first: for watchers that make everything slow. */
+/* Trains, evaluates, decomposes, composes, measures reuse, and fails. */
+void round_once(size_t threads);
+/* That in one epoch, and with nothing measured first: for watchers that make everything slow. */
 void round_brief(size_t threads);
 
 #endif
