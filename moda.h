@@ -126,6 +126,7 @@
 #include "bench/nightly_statistics.h"
 #include "bench/nightly_subject.h"
 #include "bench/numa.h"
+#include "bench/probe.h"
 #include "bench/remote.h"
 #include "bench/report.h"
 #include "bench/results.h"
