@@ -1,51 +1,12 @@
-/* base/json.c - reading through Jansson; writing here, because Jansson prints every real with one
- * fixed precision (0.1 as 0.10000000000000001, or with digits lost) and every array element on a
- * line of its own. */
+/* base/json.c - writing: here, because Jansson prints every real with one fixed precision (0.1 as
+ * 0.10000000000000001, or with digits lost) and every array element on a line of its own. */
 #include "base/json.h"
 #include "base/file.h"
 #include <math.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static atomic_bool short_of_memory;
-
-static void *watched_malloc(size_t size)
-{
-    void *memory = malloc(size);
-    if (!memory) atomic_store(&short_of_memory, true);
-    return memory;
-}
-
-/* Before any value is made. */
-__attribute__((constructor)) static void watch_jansson(void)
-{
-    json_set_alloc_funcs(watched_malloc, free);
-}
-
-bool moda_json_was_short(void)
-{
-    return atomic_exchange(&short_of_memory, false);
-}
-
-moda_status moda_json_read(const char *path, json_t **value)
-{
-    moda_status st = MODA_OK;
-    moda_mapped_file file = {0};
-    json_error_t error;
-    *value = NULL;
-    MODA_TRY(moda_file_map(path, &file));
-    MODA_CHECK(file.size > 0, MODA_ERR_FORMAT, "%s: is empty, JSON is wanted", path);
-    json_t *root = json_loadb((const char *)file.data, file.size, JSON_REJECT_DUPLICATES, &error);
-    MODA_CHECK(root != NULL, MODA_ERR_FORMAT, "%s: line %d, column %d: %s", path, error.line,
-               error.column, error.text);
-    *value = root;
-out:
-    moda_file_unmap(&file);
-    return st;
-}
 
 /* Where printed JSON goes: indent < 0 is one line. Jansson needs memory to print a string: failed, if it
  * did not get it, and what was printed is no JSON. */

@@ -7,10 +7,15 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+/* Parses text [length], which need not end in a NUL; duplicate keys are refused. Text that is no JSON gives a
+ * *value of NULL, and error (unless NULL) says why. The caller owns *value. Fails: MODA_ERR_NOMEM. Jansson's own
+ * loaders are not to be used: where memory is short they lose characters, or end the program. */
+MODA_MUST_USE moda_status moda_json_parse(const char *text, size_t length, json_t **value,
+                                          json_error_t *error);
 /* Parses a file; duplicate keys are refused. The caller owns *value (json_decref). Fails:
- * MODA_ERR_IO, MODA_ERR_FORMAT (path, line, column, Jansson's reason). */
+ * MODA_ERR_IO, MODA_ERR_FORMAT (path, line, column, Jansson's reason), MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_json_read(const char *path, json_t **value);
-/* Whether Jansson went without memory since this was last asked. Its setters, and json_pack(), then leave
+/* Whether Jansson went without memory in this thread since this was last asked. Its setters, and json_pack(), then leave
  * members out: who builds a report of many of them asks this once, not each of them. */
 bool moda_json_was_short(void);
 /* Writes value atomically, indented, keys in insertion order, reals with the fewest digits that

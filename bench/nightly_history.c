@@ -36,10 +36,13 @@ out:
 
 /* ---- reading ---- */
 
-/* NULL: it is none of ours. */
-static json_t *parse(const char *text, size_t size)
+/* *parsed is NULL: it is none of ours. */
+static moda_status parse(const char *text, size_t size, json_t **parsed)
 {
-    json_t *line = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+    moda_status st = MODA_OK;
+    json_t *line = NULL;
+    *parsed = NULL;
+    MODA_TRY(moda_json_parse(text, size, &line, NULL));
     const json_t *schema = json_object_get(line, "moda_nightly");
     const char *type = json_string_value(json_object_get(line, "type"));
     const bool run = type && strcmp(type, "run") == 0;
@@ -49,9 +52,10 @@ static json_t *parse(const char *text, size_t size)
                                  json_is_object(json_object_get(line, "figures"))
                            : type && strcmp(type, "accept") == 0 &&
                                  json_is_array(json_object_get(line, "figures")));
-    if (good) return line;
+    if (good) *parsed = line, line = NULL;
+out:
     json_decref(line);
-    return NULL;
+    return st;
 }
 
 static moda_status take(moda_nightly_history *h, const char *class, size_t number, json_t *line)
@@ -86,7 +90,8 @@ moda_status moda_nightly_history_read(const char *path, const char *class, moda_
         const size_t size = (size_t)((stop ? stop : end) - at);
         number++;
         if (size > 0) {
-            json_t *line = parse(at, size);
+            json_t *line = NULL;
+            MODA_TRY(parse(at, size, &line));
             ours += line ||
                     (size >= strlen(BEGINNING) && memcmp(at, BEGINNING, strlen(BEGINNING)) == 0);
             MODA_TRY(take(h, class, number, line));

@@ -23,19 +23,19 @@ static json_t *last_epoch(const char *path)
 {
     moda_mapped_file file = {0};
     json_t *record = NULL;
-    if (moda_file_map(path, &file) != MODA_OK) {
-        moda_log(MODA_LOG_WARNING, "%s", moda_last_error());
-        return NULL;
-    }
-    for (size_t start = 0, i = 0; i < file.size; i++) {
+    moda_status st = moda_file_map(path, &file);
+    for (size_t start = 0, i = 0; st == MODA_OK && i < file.size; i++) {
         if (file.data[i] != '\n') continue;
-        json_t *line =
-            json_loadb((const char *)file.data + start, i - start, JSON_REJECT_DUPLICATES, NULL);
+        json_t *line = NULL;
+        st = moda_json_parse((const char *)file.data + start, i - start, &line, NULL);
         if (line) json_decref(record), record = line;
         start = i + 1;
     }
     moda_file_unmap(&file);
-    if (!record) moda_log(MODA_LOG_WARNING, "%s: no finished epoch", path);
+    if (st != MODA_OK)
+        moda_log(MODA_LOG_WARNING, "%s", moda_last_error());
+    else if (!record)
+        moda_log(MODA_LOG_WARNING, "%s: no finished epoch", path);
     return record;
 }
 

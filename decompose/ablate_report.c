@@ -239,6 +239,7 @@ moda_status moda_ablate_json(const moda_ablate_options *o, const moda_ablate *r,
     static const char *const choices[] = {"dropped", "kept", "all"};
     json_t *classes = json_array(), *report = NULL;
     int bad = 0;
+    (void)moda_json_was_short(); /* what was before is not this report's */
     for (size_t j = 0; j < o->outputs.n; j++)
         bad |= json_array_append_new(classes, class_json(o, r, o->outputs.values[j]));
     report = json_pack("{s:o s:o s:s s:s s:I s:I s:I s:f s:O}", "data", moda_json_text(o->source),

@@ -54,11 +54,12 @@ static moda_status name_mwt(const moda_model *model, const size_t *classes, size
                             moda_model *module)
 {
     moda_status st = MODA_OK;
-    json_t *about = json_loads(module->module, 0, NULL), *list = json_array();
+    json_t *about = NULL, *list = json_array();
     uint32_t *ids = NULL;
     char *text = NULL;
-    int bad = !about || !list;
+    MODA_TRY(moda_json_parse(module->module, strlen(module->module), &about, NULL));
     MODA_ALLOC(ids, count * sizeof *ids);
+    int bad = !about || !list;
     for (size_t i = 0; i < count; i++) ids[i] = model->class_ids[classes[i]];
     qsort(ids, count, sizeof *ids, by_number);
     for (size_t i = 0; i < count; i++)

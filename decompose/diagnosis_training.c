@@ -1,7 +1,6 @@
 /* decompose/diagnosis_training.c - the shares of the loss over a training run, from its files. */
 #include "base/file.h"
 #include "decompose/diagnosis_internal.h"
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,20 +59,37 @@ static bool enter_epoch(const json_t *line, size_t classes, history *h)
     return true;
 }
 
-/* False: not the files of a training with modular losses. */
-static bool read_history(const char *config_path, const char *metrics_path, size_t classes,
-                         history *h)
+/* The lines of the file: *fine if all are epochs with modular losses. A last line without its end is still being
+ * written. */
+static moda_status read_epochs(const moda_mapped_file *file, size_t classes, history *h, bool *fine)
 {
-    json_t *config = json_load_file(config_path, JSON_REJECT_DUPLICATES, NULL), *line = NULL;
-    FILE *f = fopen(metrics_path, "r");
-    bool fine = f && read_weights(config, h);
-    while (fine && (line = json_loadf(f, JSON_DISABLE_EOF_CHECK, NULL)) != NULL) {
-        fine = enter_epoch(line, classes, h);
+    moda_status st = MODA_OK;
+    for (size_t start = 0, i = 0; *fine && i < file->size; i++) {
+        json_t *line = NULL;
+        if (file->data[i] != '\n') continue;
+        MODA_TRY(moda_json_parse((const char *)file->data + start, i - start, &line, NULL));
+        *fine = enter_epoch(line, classes, h);
         json_decref(line);
+        start = i + 1;
     }
-    if (f) fclose(f);
+out:
+    return st;
+}
+
+/* *fine: they are the files of a training with modular losses. Only memory that is short is an error. */
+static moda_status read_history(const char *config_path, const char *metrics_path, size_t classes,
+                                history *h, bool *fine)
+{
+    moda_mapped_file file = {0};
+    json_t *config = NULL;
+    moda_status st = moda_json_read(config_path, &config);
+    if (st == MODA_OK) st = moda_file_map(metrics_path, &file);
+    *fine = st == MODA_OK && read_weights(config, h);
+    if (*fine) st = read_epochs(&file, classes, h, fine);
+    *fine = *fine && h->epochs > 0;
+    moda_file_unmap(&file);
     json_decref(config);
-    return fine && h->epochs > 0;
+    return st == MODA_ERR_NOMEM ? st : MODA_OK;
 }
 
 static moda_status add_finding(moda_diagnosis *diagnosis, const history *h)
@@ -105,10 +121,12 @@ moda_status moda_diagnose_training(moda_diagnosis *diagnosis, const char *model_
     char *config = beside(model_path, "config.json"),
          *metrics = beside(model_path, "metrics.jsonl");
     history h = {0};
+    bool fine = false;
     diagnosis->not_judged[MODA_SIGNATURE_LOSS] = "no training run beside the model";
     if (!config || !metrics) goto out;
     diagnosis->not_judged[MODA_SIGNATURE_LOSS] = "the run beside it has no modular losses";
-    if (!read_history(config, metrics, classes, &h)) goto out;
+    MODA_TRY(read_history(config, metrics, classes, &h, &fine));
+    if (!fine) goto out;
     if (moda_diagnosis_judge(diagnosis, MODA_SIGNATURE_LOSS,
                              (double)h.dominated / (double)h.epochs))
         MODA_TRY(add_finding(diagnosis, &h));

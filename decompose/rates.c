@@ -52,16 +52,20 @@ out:
 
 /* Metadata that is not there, or not as written above, leaves the counts unknown: the rates are
  * what matters, and they may come from another program. */
-static void read_samples(const moda_tensor_file *file, moda_rates *rates)
+static moda_status read_samples(const moda_tensor_file *file, moda_rates *rates)
 {
+    moda_status st = MODA_OK;
     const char *text = moda_tensor_file_metadata(file, "moda.samples");
-    json_t *samples = text ? json_loads(text, 0, NULL) : NULL;
+    json_t *samples = NULL;
+    if (text) MODA_TRY(moda_json_parse(text, strlen(text), &samples, NULL));
     if (json_array_size(samples) == rates->shape.classes)
         for (size_t c = 0; c < rates->shape.classes; c++) {
             json_int_t n = json_integer_value(json_array_get(samples, c));
             rates->samples[c] = n > 0 ? (uint64_t)n : 0;
         }
+out:
     json_decref(samples);
+    return st;
 }
 
 static moda_status check_values(const moda_rates *rates, const char *path)
@@ -94,7 +98,7 @@ moda_status moda_rates_load(const char *path, const moda_net *net, moda_rates **
     MODA_TRY(moda_class_tables_read(file, "rates", net, &rates->shape, MODA_DTYPE_F32,
                                     MODA_DTYPE_F32, rates->values));
     MODA_TRY(check_values(rates, path));
-    read_samples(file, rates);
+    MODA_TRY(read_samples(file, rates));
     MODA_TRY(moda_activity_rule_of_file(file, &rates->rule));
     rates->weights = moda_checksum_of_file(file);
     *result = rates, rates = NULL;

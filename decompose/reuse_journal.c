@@ -175,7 +175,7 @@ static moda_status read_results(const char *path, owner o, const moda_model *mod
     for (size_t i = 0; i < file.size; i++) {
         if (file.data[i] != '\n') continue;
         json_decref(line);
-        line = json_loadb((const char *)file.data + start, i - start, JSON_REJECT_DUPLICATES, NULL);
+        MODA_TRY(moda_json_parse((const char *)file.data + start, i - start, &line, NULL));
         if (number == 1) MODA_TRY(check_head(path, line, o, masks->tau));
         MODA_CHECK(number == 1 ||
                        (line && enter(line, model, subtasks, parts, part_count, outputs, correct)),

@@ -120,7 +120,7 @@ moda_status moda_checkpoint_open(const char *path, moda_checkpoint **checkpoint)
     const char *checksum = moda_tensor_file_metadata(c->file, sum_key);
     MODA_CHECK(text && checksum, MODA_ERR_FORMAT, "%s: not a checkpoint", path);
     MODA_TRY(check_sum(c->file, text, checksum));
-    c->json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    MODA_TRY(moda_json_parse(text, strlen(text), &c->json, NULL));
     MODA_CHECK(moda_checkpoint_info_parse(c->json, &c->info), MODA_ERR_FORMAT,
                "%s: a checkpoint of another version of moda: go on with that one", path);
     *checkpoint = c, c = NULL;

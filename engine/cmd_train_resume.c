@@ -205,7 +205,8 @@ static moda_status read_metrics(moda_train_command *c, size_t bytes)
                path, file.size, bytes);
     for (size_t at = 0, line = 1; at < bytes; line++) {
         const char *begin = (const char *)file.data + at, *end = memchr(begin, '\n', bytes - at);
-        json_t *json = end ? json_loadb(begin, (size_t)(end - begin), 0, NULL) : NULL;
+        json_t *json = NULL;
+        if (end) MODA_TRY(moda_json_parse(begin, (size_t)(end - begin), &json, NULL));
         const bool good =
             moda_train_record_parse(json, &c->last) && json_array_append(c->epochs, json) == 0;
         json_decref(json);

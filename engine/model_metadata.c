@@ -98,7 +98,8 @@ static moda_status parse_object(const char *key, const char *text, json_t **obje
 {
     moda_status st = MODA_OK;
     json_error_t error = {0};
-    json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    json_t *value = NULL;
+    MODA_TRY(moda_json_parse(text, strlen(text), &value, &error));
     MODA_CHECK(json_is_object(value), MODA_ERR_FORMAT,
                "metadata %s is no JSON object%s%s; write the model again", key, value ? "" : ": ",
                value ? "" : error.text);

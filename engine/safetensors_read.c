@@ -3,10 +3,10 @@
  * Names and metadata point into the parsed JSON, data into the mapping: both live as long as the
  * file object. */
 #include "base/file.h"
+#include "base/json.h"
 #include "engine/quote_internal.h"
 #include "engine/safetensors_internal.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,7 +68,7 @@ static moda_status parse_header(moda_tensor_file *f)
     size_t length = 0;
     MODA_TRY(read_length(&f->bytes, &length));
     const char *json = (const char *)f->bytes.data + SAFETENSORS_LENGTH_BYTES;
-    f->header = json_loadb(json, length, JSON_REJECT_DUPLICATES, &error);
+    MODA_TRY(moda_json_parse(json, length, &f->header, &error));
     MODA_CHECK(f->header, MODA_ERR_FORMAT, "byte %zu: the header is not JSON: %s; write it again",
                SAFETENSORS_LENGTH_BYTES + (error.position > 0 ? (size_t)error.position : 0),
                error.text);
