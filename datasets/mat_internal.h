@@ -13,7 +13,7 @@
 typedef struct moda_mat moda_mat;
 
 /* Fails: MODA_ERR_IO, MODA_ERR_FORMAT (another version or no MATLAB file, truncated, a wrong
- * checksum: path, byte, remedy), MODA_ERR_NOMEM. */
+ * checksum, other than arrays: path, byte, remedy), MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_mat_open(const char *path, moda_mat **mat);
 void moda_mat_close(moda_mat *mat);
 
@@ -21,8 +21,8 @@ void moda_mat_close(moda_mat *mat);
  * MODA_ERR_FORMAT (no such variable; wanted says what the file should hold). */
 MODA_MUST_USE moda_status moda_mat_find(moda_mat *mat, const char *name, const char *wanted,
                                         matvar_t **variable);
-/* Its data: variable->data, variable->nbytes. Fails: MODA_ERR_FORMAT (more elements than the file
- * can hold, matio's complaint), MODA_ERR_NOMEM. */
+/* Its data: variable->data, variable->nbytes. Fails: MODA_ERR_FORMAT (matio's
+ * complaint), MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_mat_load(moda_mat *mat, matvar_t *variable);
 
 #endif

@@ -202,6 +202,50 @@ Test(svhn, other_versions_are_refused)
     free(x);
 }
 
+/* A variable's first words say what matio allocates: none may claim more than its bytes. */
+Test(svhn, claims_beyond_the_bytes_are_refused)
+{
+    enum { FIRST = 128, CLASS = 144, RANK = 156, DIMENSION = 160, NAME = 176 };
+    static const struct {
+        size_t at;
+        uint32_t word;
+    } claims[] = {
+        {FIRST, 13},         {FIRST, 1},          {CLASS, 1},      {CLASS, 2},
+        {CLASS, 5},          {CLASS, 17},         {CLASS - 8, 5},  {CLASS - 4, 16},
+        {RANK, 0xfffffffc},  {RANK, 0xffffffff},  {RANK, 4},       {RANK, 36},
+        {RANK, 18},          {RANK - 4, 6},       {DIMENSION, 33}, {DIMENSION, 0xffffffff},
+        {NAME, 5 << 16 | 1}, {NAME, 1 << 16 | 2}, {NAME, 1},       {NAME, 2}};
+    size_t size;
+    write_good(scratch("whole"), 4, false);
+    uint8_t *bytes = read_bytes(scratch("whole"), &size);
+    const uint32_t long_name = 64;
+    memcpy(bytes + NAME + 4, &long_name, 4); /* read as the name's length where its type is 1 */
+    for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
+        uint32_t word;
+        memcpy(&word, bytes + claims[i].at, 4);
+        memcpy(bytes + claims[i].at, &claims[i].word, 4);
+        write_bytes(train_file(), bytes, size);
+        must_refuse_quietly("the variable at byte 128 is no array of numbers that fits");
+        memcpy(bytes + claims[i].at, &word, 4);
+    }
+    free(bytes);
+}
+
+Test(svhn, structures_are_refused)
+{
+    const char *fields[] = {"a", "b"};
+    for (int packed = 0; packed < 2; packed++) {
+        write_good(train_file(), 2, packed);
+        mat_t *file = Mat_Open(train_file(), MAT_ACC_RDWR);
+        matvar_t *s = Mat_VarCreateStruct("s", 2, (size_t[]){1, 1}, fields, 2);
+        cr_assert(
+            zero(int, Mat_VarWrite(file, s, packed ? MAT_COMPRESSION_ZLIB : MAT_COMPRESSION_NONE)));
+        Mat_VarFree(s);
+        Mat_Close(file);
+        must_refuse_quietly("no array of numbers");
+    }
+}
+
 /* Cut anywhere: in the header, in a tag, in the middle of a variable, between the two. */
 Test(svhn, truncated_files_are_refused)
 {
