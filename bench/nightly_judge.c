@@ -1,4 +1,5 @@
 #include "bench/nightly_judge.h"
+#include "bench/nightly_power_internal.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -59,9 +60,7 @@ moda_status moda_nightly_screen(moda_nightly_result *r, size_t figures)
     r->change = r->low = r->high = r->p = r->detectable = NAN;
     for (int i = 0; i < 2; i++) r->p_worse[i] = r->p_better[i] = 1;
     if (!r->figure.timed || !has_base(r)) goto out;
-    r->detectable =
-        expm1(fmax(least, moda_level_detectable(&r->base, MODA_NIGHTLY_CONFIRMATIONS,
-                                                MODA_NIGHTLY_LEVEL / (2 * (double)figures))));
+    r->detectable = moda_nightly_detectable(&r->base, &r->series, figures);
     if (!isfinite(r->value)) goto out;
     const double off = level_of(r, r->value) - r->base.mean;
     const double t = moda_level_t(&r->base, level_of(r, r->value), 1);

@@ -22,6 +22,7 @@
 #define MODA_NIGHTLY_SUSPICION  0.05
 #define MODA_NIGHTLY_EFFECT     0.03 /* of a time */
 #define MODA_NIGHTLY_CONFIDENCE 0.95 /* of intervals */
+#define MODA_NIGHTLY_POWER      0.8  /* chance of finding `detectable` on a single night */
 enum { MODA_NIGHTLY_CONFIRMATIONS = 5 };
 
 typedef enum moda_nightly_verdict {
@@ -52,7 +53,7 @@ typedef struct moda_nightly_result {
     /* Tonight over base - 1, of accuracies tonight - base; and its interval. NaN: unknown. */
     double change, low, high;
     double p;          /* of what was called, after Holm; NaN else */
-    double detectable; /* a change that Student's test would show with a chance of 80 %, or NaN */
+    double detectable; /* a slowdown that is found with a chance of MODA_NIGHTLY_POWER, or NaN */
     const json_t *last_good, *first_bad; /* runs of the series; NULL first_bad: tonight */
 } moda_nightly_result;
 

@@ -5,6 +5,7 @@
 #include "bench/shapes.h"
 #include "datasets/batch.h"
 #include "engine/evaluate.h"
+#include "engine/method.h"
 #include "engine/trainer.h"
 #include "engine/tuner.h"
 #include <dirent.h>
@@ -126,17 +127,15 @@ static moda_status measure_step(const moda_nightly_subject *s, uint64_t seed,
                                 moda_nightly_slices *slices)
 {
     moda_status st = MODA_OK;
-    const moda_train_options options = {.epochs = MOST_EPOCHS,
-                                        .batch_size = s->batch,
-                                        .sgd = {0.01, 0.9, 0},
-                                        .modular = s->modular,
-                                        .weights = {1, 1, 0.3},
-                                        .augment = true,
-                                        .shuffle = true,
-                                        .crop_padding = PADDING,
-                                        .precision =
-                                            s->bf16 ? MODA_PRECISION_BF16 : MODA_PRECISION_F32,
-                                        .seed = seed};
+    const moda_method method = moda_method_named(s->method);
+    moda_train_options options = {.epochs = MOST_EPOCHS,
+                                  .batch_size = s->batch,
+                                  .sgd = {0.01, 0.9, 0},
+                                  .augment = true,
+                                  .shuffle = true,
+                                  .crop_padding = PADDING,
+                                  .precision = s->bf16 ? MODA_PRECISION_BF16 : MODA_PRECISION_F32,
+                                  .seed = seed};
     char spec[96];
     moda_net *net = NULL;
     moda_model *model = NULL;
@@ -145,7 +144,8 @@ static moda_status measure_step(const moda_nightly_subject *s, uint64_t seed,
     stepper steps = {s, slices, false};
     snprintf(spec, sizeof spec, "synthetic:train=%zu,test=0", s->batch * BATCHES);
     MODA_TRY(moda_dataset_open(spec, NULL, &data));
-    MODA_TRY(moda_net_open(s->what, (moda_net_defaults){{3, 32, 32}, 10}, &net));
+    moda_method_set(method, &options);
+    MODA_TRY(moda_method_net(method, s->what, (moda_net_defaults){{3, 32, 32}, 10}, &net));
     MODA_TRY(moda_model_create(net, &model));
     moda_model_init(model, seed);
     MODA_TRY(moda_model_describe_data(model, data));

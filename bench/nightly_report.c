@@ -30,10 +30,9 @@ static char *value_text(const moda_nightly_result *r, double x, char *buffer, si
 
 double moda_nightly_shown(const moda_nightly_result *r)
 {
-    const bool called =
-        r->verdict == MODA_NIGHTLY_REGRESSION || r->verdict == MODA_NIGHTLY_IMPROVEMENT;
-    return called && r->figure.timed && !r->gradual ? exp(r->base.mean) * (1 + r->change)
-                                                    : r->value;
+    return r->confirmation_count && isfinite(r->change) && !r->gradual
+               ? exp(r->base.mean) * (1 + r->change)
+               : r->value;
 }
 
 static const char *date_of(const moda_nightly *n, const json_t *run)
@@ -125,7 +124,7 @@ void moda_nightly_print(const moda_nightly *n)
     printf("%s\n", moda_machine_line(&n->machine, line, sizeof line));
     print_table(n);
     printf("times in runs of the calibration kernel; shows: the change that would be found with a "
-           "chance of 80 %%\n");
+           "chance of 80 %% or more\n");
     print_called(n, MODA_NIGHTLY_IMPROVEMENT, "improvement");
     print_called(n, MODA_NIGHTLY_REGRESSION, "regression ");
     printf("%zu figures, %zu as before, %zu better, %zu not judged; %zu regression%s on %s\n",

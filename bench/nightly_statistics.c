@@ -77,12 +77,6 @@ double moda_level_margin(const moda_level *l, size_t count, double confidence)
     return moda_student_quantile((1 - confidence) / 2, l->df) * error_of(l, count);
 }
 
-double moda_level_detectable(const moda_level *l, size_t count, double p)
-{
-    return (moda_student_quantile(p, l->df) + moda_student_quantile(0.2, l->df)) *
-           error_of(l, count);
-}
-
 /* ---- ranks ---- */
 
 /* Orders with u pairs: the largest of all is an earlier value, which makes no pair, or a later one,

@@ -31,8 +31,6 @@ double moda_level_t(const moda_level *level, double mean, size_t count);
 /* Half the width of the interval of (mean of count values - level), of this two-sided confidence.
  */
 double moda_level_margin(const moda_level *level, size_t count, double confidence);
-/* The difference that a one-sided test at level p shows with a chance of 80 %. */
-double moda_level_detectable(const moda_level *level, size_t count, double p);
 
 /* Mann and Whitney's test, exact, for any distribution: the probability that so many pairs of a
  * later and an earlier value have the later one above (`pairs` or more of n earlier times k later

@@ -5,11 +5,10 @@
 #include "engine/executor.h"
 #include <string.h>
 
-#define STEP(network, method, type, n, count, only_long)                           \
-    {                                                                              \
-        .name = "step." network "." method "." type, .job = MODA_NIGHTLY_STEP,     \
-        .in_long = only_long, .bf16 = type[0] == 'b', .modular = method[0] == 'm', \
-        .what = network, .batch = n, .slices = count                               \
+#define STEP(network, by, type, n, count, only_long)                                             \
+    {                                                                                            \
+        .name = "step." network "." by "." type, .job = MODA_NIGHTLY_STEP, .in_long = only_long, \
+        .bf16 = type[0] == 'b', .method = by, .what = network, .batch = n, .slices = count       \
     }
 #define LAYER(label, shape, which, type, only_long)                              \
     {                                                                            \
@@ -32,6 +31,7 @@ const moda_nightly_subject moda_nightly_subjects[] = {
     STEP("lenet5", "standard", "f32", 128, 80, false),
     STEP("lenet5", "moda", "f32", 128, 80, false),
     STEP("mobilenet", "moda", "f32", 16, 14, false),
+    STEP("mobilenet", "mwt", "f32", 16, 14, true),
     STEP("vgg16", "standard", "f32", 8, 14, true),
     STEP("vgg16", "moda", "f32", 8, 14, false),
     STEP("vgg16", "moda", "bf16", 8, 14, false),

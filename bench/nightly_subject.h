@@ -29,10 +29,11 @@ typedef struct moda_nightly_subject {
     const char *name; /* "step.vgg16.moda.f32" */
     moda_nightly_job job;
     bool in_long; /* only in the long form */
-    bool bf16, modular;
-    const char *what; /* a network; a shape (bench/shapes.h); a kernel's name; a SPEC */
-    size_t batch;     /* STEP, INFER, BATCH */
-    size_t slices;    /* of a turn */
+    bool bf16;
+    const char *method; /* STEP: a name of engine/method.h */
+    const char *what;   /* a network; a shape (bench/shapes.h); a kernel's name; a SPEC */
+    size_t batch;       /* STEP, INFER, BATCH */
+    size_t slices;      /* of a turn */
     moda_conv_pass pass;
     const moda_kernel_suite *suite;
     size_t sizes[MODA_KERNEL_SIZES];

@@ -10,9 +10,6 @@ passed=0 failed=0 total=0
 for target in "$@"; do
     corpus=$build/corpus/$target found=$build/found
     log=$build/fuzz_$target.log
-    # matio asks for as much as a name claims to be long before it looks whether the file has that; nothing is written there.
-    most=64
-    test "$target" = mat && most=8192
     limit="-max_total_time=$seconds"
     test -n "${FUZZ_RUNS:-}" && limit="-runs=$FUZZ_RUNS -seed=1" # the same ones each time
     mkdir -p "$corpus" "$found"
@@ -20,7 +17,7 @@ for target in "$@"; do
     # are not compiled with the sanitizers' eyes, but their reads and writes of bad addresses still end the run.
     OMP_NUM_THREADS=1 UBSAN_OPTIONS=print_stacktrace=1 \
         "$build/tests/fuzz/fuzz_$target" $limit -timeout=10 -rss_limit_mb=1024 \
-        -malloc_limit_mb=$most -max_len=16384 -print_final_stats=1 -artifact_prefix="$found/$target-" \
+        -malloc_limit_mb=64 -max_len=16384 -print_final_stats=1 -artifact_prefix="$found/$target-" \
         "$corpus" "$seeds/$target" >"$log" 2>&1 </dev/null
     status=$?
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
