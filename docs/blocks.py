@@ -36,7 +36,7 @@ def make_pictures(folder):
     """Blurred noise: it compresses about as photographs do."""
     rng = random.Random(1)
     for i in range(PICTURES):
-        split, name = ("train", "test")[i % 5 == 4], f"class{i % CLASSES}"
+        split, name = ("train", "test")[i // CLASSES % 5 == 4], f"class{i % CLASSES}"
         path = os.path.join(folder, split, name)
         os.makedirs(path, exist_ok=True)
         level, pixels = 128, bytearray()
