@@ -38,7 +38,8 @@ GOALS  := $(filter-out $(WITHOUT_BUILD),$(or $(MAKECMDGOALS),all))
 GROUPS := $(if $(GOALS),build) $(if $(filter test tests test-numa,$(GOALS))$(findstring /tests/,$(GOALS)),test plot) \
           $(if $(filter test-numa,$(GOALS)),numa) $(if $(filter faults,$(GOALS)),faults) \
           $(if $(filter memcheck,$(GOALS)),memcheck) $(if $(findstring analyse,$(GOALS)),analyse) \
-          $(if $(filter demo,$(GOALS)),data) $(if $(filter bench-peers,$(GOALS)),peers)
+          $(if $(filter demo docs-blocks,$(GOALS)),data) $(if $(filter docs-blocks,$(GOALS)),plot) \
+          $(if $(filter bench-peers,$(GOALS)),peers)
 ifneq ($(strip $(GROUPS)),)
 INSTALLED := $(shell ./deps.sh $(GROUPS) >&2 && echo yes)
 ifneq ($(INSTALLED),yes)
@@ -227,6 +228,7 @@ docs: $(MODA)
 	@docs/commands.sh $(MODA) >docs/commands.md.new && mv docs/commands.md.new docs/commands.md
 # Measures for some ten minutes.
 docs-blocks: $(MODA)
+	@rm -rf $B/docs # no picture of an earlier run beside new tables
 	@docs/blocks.py --moda $(MODA) --folder $B/docs docs/benchmarks.md docs/scaling.md docs/tuning.md docs/numa.md
 	@for p in speedup roofline; do cp $B/docs/plots/$$p.svg docs/plots/scaling-$$p.svg || exit 1; done
 check-docs: $(MODA)
@@ -265,7 +267,7 @@ uninstall:
 	    $(DESTDIR)$(LIBDIR)/libmoda.so* $(DESTDIR)$(LIBDIR)/pkgconfig/moda.pc
 
 deps:
-	@./deps.sh build test data plot format numa
+	@./deps.sh build test data plot format numa fuzz races analyse memcheck faults
 clean:
 	rm -rf build
 
@@ -287,7 +289,7 @@ help:
 	    '  make format         clang-format; make check-format only looks' \
 	    '  make docs           docs/commands.md from --help; make check-docs only looks' \
 	    '  make docs-blocks    runs the commands that docs/*.md show, and puts what they print there' \
-    '  make deps           install everything that any target needs' \
+    '  make deps           install what any target needs, but PyTorch (bench-peers)' \
 	    '  make clean' \
 	    'variables' \
 	    '  SAN=address,undefined   sanitizers, in build/address-undefined/' \

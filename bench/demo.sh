@@ -1,5 +1,5 @@
 #!/bin/sh
-# bench/demo.sh MODA - the main job in about two minutes on two cores, below build/demo: a LeNet-5
+# bench/demo.sh MODA - the main job in about half a minute on two cores, below build/demo: a LeNet-5
 # trained on Fashion-MNIST twice, standard and with the modular losses; both taken apart into ten class
 # modules; a network for some of the classes composed of modules; accuracy, size and overlap side by side.
 set -eu

@@ -258,8 +258,8 @@ def arguments():
                    default=["lenet5", "vgg16", "resnet18", "mobilenet"],
                    help="of those of torch_networks.py (lenet5,vgg16,resnet18,mobilenet)")
     p.add_argument("--methods", type=words, default=["standard", "moda"], metavar="LIST")
-    p.add_argument("--modes", type=words, default=["f32"], metavar="LIST",
-                   help="of " + ",".join(MODES))
+    p.add_argument("--modes", type=words, default=["f32", "f32-nhwc", "bf16-nhwc"],
+                   metavar="LIST", help="of " + ",".join(MODES))
     p.add_argument("--batch", type=int, default=128, metavar="N")
     p.add_argument("--threads", type=int, default=allowed_cores(), metavar="N",
                    help="default: all allowed cores, %(default)s here")
