@@ -74,7 +74,7 @@ static void write_head(FILE *f, const moda_nightly *n)
         fputs("<h1>No regression</h1>\n", f);
     fputs("<div class=\"soft\">moda nightly, ", f);
     moda_page_text(f, n->date);
-    fputs(", commit ", f);
+    fputs(*n->machine.commit ? ", commit " : ", ", f);
     moda_page_text(f, moda_nightly_commit(n, NULL));
     fputs("<br>", f);
     moda_page_text(f, moda_machine_line(&n->machine, machine, sizeof machine));
@@ -154,7 +154,8 @@ static void write_foot(FILE *f, const moda_nightly *n)
             "the band around it "
             "holds %.0f&thinsp;%% of single nights; green line: a new base begins; red: a "
             "regression that stands; "
-            "hollow: an outlier, which does not count; grey: of a night when the cores were at "
+            "hollow: an outlier, which does not count; grey, at the edge: of a night when the "
+            "cores were at "
             "another distance from each other, which is compared with its like alone. With no "
             "change at all, a night calls a "
             "regression "

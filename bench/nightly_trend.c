@@ -47,24 +47,39 @@ static double y_of(const trend *t, double height)
     return TOP + (HEIGHT - TOP - BOTTOM) * (t->high - height) / (t->high - t->low);
 }
 
+static bool stands_apart(const trend *t, size_t i)
+{
+    return i < t->r->series.n && t->r->series.points[i].apart;
+}
+
+/* Nights of another state would flatten all others: they are drawn at the edge. */
 static void set_axis(trend *t)
 {
-    t->low = INFINITY, t->high = -INFINITY;
+    t->low = 0, t->high = 0;
     for (size_t i = 0; i < t->n; i++)
-        t->low = fmin(t->low, at(t, i)), t->high = fmax(t->high, at(t, i));
+        if (!stands_apart(t, i)) t->low = fmin(t->low, at(t, i)), t->high = fmax(t->high, at(t, i));
     const double middle = (t->low + t->high) / 2;
     const double half = fmax((t->high - t->low) / 2 * 1.15, LEAST_SPAN / 2);
     t->low = middle - half, t->high = middle + half;
 }
 
+/* 1, 2 or 5 times a power of ten, two to five of them to the axis. */
+static double axis_step(double span)
+{
+    const double power = pow(10, floor(log10(span / 2))), times = span / 2 / power;
+    return power * (times >= 5 ? 5 : times >= 2 ? 2 : 1);
+}
+
 static void draw_axis(const trend *t)
 {
-    for (int i = 0; i < 3; i++) {
-        const double height = t->low + (t->high - t->low) * (0.1 + 0.4 * i), y = y_of(t, height);
+    const double step = axis_step(t->high - t->low);
+    const int digits = step < 0.01 ? (int)ceil(-log10(100 * step)) : 0;
+    for (double i = ceil(t->low / step); i * step <= t->high; i++) {
+        const double height = i * step, y = y_of(t, height);
         fprintf(t->f, "<line class=\"axis\" x1=\"%g\" x2=\"%g\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT,
                 WIDTH - RIGHT, y, y);
-        fprintf(t->f, "<text x=\"%g\" y=\"%.1f\" text-anchor=\"end\">%+.1f%%</text>\n", LEFT - 5,
-                y + 3.5, 100 * height);
+        fprintf(t->f, "<text x=\"%g\" y=\"%.1f\" text-anchor=\"end\">%+.*f%%</text>\n", LEFT - 5,
+                y + 3.5, digits, 100 * height);
     }
 }
 
@@ -114,13 +129,12 @@ static void draw_dots(const trend *t)
 {
     fputs("<polyline class=\"trend\" points=\"", t->f);
     for (size_t i = 0; i < t->n; i++)
-        if (i == t->r->series.n || !t->r->series.points[i].apart)
-            fprintf(t->f, "%.1f,%.1f ", x_of(t, (double)i), y_of(t, at(t, i)));
+        if (!stands_apart(t, i)) fprintf(t->f, "%.1f,%.1f ", x_of(t, (double)i), y_of(t, at(t, i)));
     fputs("\"/>\n", t->f);
     for (size_t i = 0; i < t->n; i++) {
         const json_t *run = i < t->r->series.n ? t->r->series.points[i].run : NULL;
         fprintf(t->f, "<circle class=\"dot%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%g\"><title>",
-                dot_class(t, i), x_of(t, (double)i), y_of(t, at(t, i)), run ? 2.6 : 4.2);
+                dot_class(t, i), x_of(t, (double)i), inside(t, at(t, i)), run ? 2.6 : 4.2);
         moda_page_text(t->f, run ? moda_nightly_text(run, "date") : t->night->date);
         fputs(", ", t->f);
         moda_page_text(t->f, moda_nightly_commit(t->night, run));
