@@ -14,14 +14,13 @@
 
 /* ---- settings by network ---- */
 
-/* What a machine with two cores gets done in an evening: epochs of a training, sub-tasks of each
- * size. All
- * 1,013 of ten classes are drawn with 252. */
+/* What a machine with two cores gets done in an evening: epochs of a
+ * training, sub-tasks of each size. All 1,013 of ten classes are drawn with 252. */
 static const struct usual {
     const char *model;
     size_t epochs, sample;
-} usual[] = {
-    {"vgg16", 8, 5}, {"resnet18", 6, 2}, {"mobilenet", 8, 5}, {"vgg11", 8, 5}, {NULL, 20, 252}};
+} usual[] = {{"vgg11", 8, 5},    {"vgg13", 8, 5},    {"vgg16", 8, 5},     {"vgg19", 8, 5},
+             {"resnet18", 6, 2}, {"resnet34", 6, 2}, {"mobilenet", 8, 5}, {NULL, 20, 252}};
 
 static const struct usual *usual_of(const char *model)
 {
