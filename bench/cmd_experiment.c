@@ -78,9 +78,10 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
         {MODA_OPTION_FLAG, "full", NULL, "as published: 200 epochs, and all sub-tasks", &e->full, 0,
          0, NULL},
         {MODA_OPTION_TEXT, "model", "LIST",
-         "networks, NAME or FILE.net (default lenet5; with --full those published)", &e->models, 0,
-         0, NULL},
-        {MODA_OPTION_SIZE, "epochs", "N", "of every training (default: as --small or --full)",
+         "networks, NAME or FILE.net (default lenet5, replacement vgg11; --full: those published)",
+         &e->models, 0, 0, NULL},
+        {MODA_OPTION_SIZE, "epochs", "N",
+         "of every training; in replacement of the strong ones (default: as --small or --full)",
          &e->epochs, 1, 1e6, NULL},
         {MODA_OPTION_SIZE, "sample", "N",
          "sub-tasks per number of classes (default 5 for VGG and MobileNet, 2 for ResNet, else "

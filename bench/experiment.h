@@ -26,7 +26,7 @@ typedef struct moda_experiment_options {
     const char *data;      /* SPEC */
     const char *models;    /* "vgg16,resnet18"; NULL: the study's usual ones */
     bool full;             /* as published; else small: hours become minutes */
-    size_t epochs;         /* of every training; 0: 200 if full, else by network */
+    size_t epochs;         /* replacement: of strong ones; 0: 200 if full, else by network */
     size_t sample;         /* sub-tasks of each number of classes; 0: by network */
     size_t seed;
     const char *use;         /* "DIR,DIR": trainings to take over, wherever they fit; NULL: none */
