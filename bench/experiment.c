@@ -43,21 +43,6 @@ out:
 
 /* ---- its table ---- */
 
-/* What the small setting shortens; "" for the full one. */
-static char *shortened(const moda_study_plan *p)
-{
-    char *text = strdup("");
-    for (size_t i = 0; text && i < p->model_count; i++) {
-        const size_t epochs = moda_plan_epochs(p, p->models[i]);
-        char *more =
-            moda_format("%s%s%s: %zu epochs, %zu sub-tasks of each size at most", text,
-                        i ? "; " : "", p->models[i], epochs, moda_plan_sample(p, p->models[i]));
-        free(text);
-        text = more;
-    }
-    return text;
-}
-
 /* The call that makes it, as short as it can be. */
 static char *call_line(const moda_study_plan *p)
 {
@@ -76,7 +61,8 @@ static moda_status write_markdown(const moda_study_plan *p, const moda_study_tab
 {
     moda_status st = MODA_OK;
     moda_machine machine;
-    char line[640], *above = NULL, *below = NULL, *call = call_line(p), *settings = shortened(p);
+    char line[640], *above = NULL, *below = NULL, *call = call_line(p),
+                    *settings = moda_plan_lengths(p);
     moda_machine_describe(&machine);
     MODA_CHECK(call && settings, MODA_ERR_NOMEM, "out of memory");
     above = moda_format("## %s\n\n    %s\n\n%s. Seed %zu.\n", p->study->title, call, settings,

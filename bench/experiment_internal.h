@@ -106,6 +106,9 @@ char *moda_plan_short(const char *model);
 /* Adds it, unless the plan has it. *run is its name, the plan's. */
 MODA_MUST_USE moda_status moda_plan_train(moda_study_plan *plan, const moda_study_train *train,
                                           const char **run);
+/* "vgg16: 8 epochs, 5 sub-tasks of each size at most; lenet5: 200 epochs": every training's epochs,
+ * and sub-tasks where networks are composed. Free() it; NULL when out of memory. */
+char *moda_plan_lengths(const moda_study_plan *plan);
 /* An item of the plan, NULL if it has none like that; and a new one, which takes words over also
  * when it
  * fails: NULL when out of memory. Both stay where they are until the next one is added. */

@@ -169,3 +169,52 @@ out:
     free(name);
     return st;
 }
+
+/* ---- how long they are ---- */
+
+static size_t planned_epochs(const moda_study_item *train)
+{
+    return (size_t)json_integer_value(json_object_get(train->wish, "epochs"));
+}
+
+/* Whether a training before `end` is of the same network, and as long (same) or not. */
+static bool has_like(const moda_study_plan *p, size_t end, const moda_study_item *train, bool same)
+{
+    for (const moda_study_item *i = p->items; i < p->items + end; i++)
+        if (i->wish && strcmp(i->model, train->model) == 0 &&
+            (planned_epochs(i) == planned_epochs(train)) == same)
+            return true;
+    return false;
+}
+
+/* "vgg16: 8 epochs", and what is composed of it. */
+static char *length_of(const moda_study_plan *p, const moda_study_item *train)
+{
+    const char *method = json_string_value(json_object_get(train->wish, "method"));
+    const bool several = has_like(p, p->count, train, false);
+    const bool composed =
+        moda_plan_find(p, train->run, "reuse") || moda_plan_find(p, train->run, "sweep");
+    const size_t epochs = planned_epochs(train);
+    char tasks[80] = "";
+    if (composed)
+        snprintf(tasks, sizeof tasks, ", %zu sub-tasks of each size at most",
+                 moda_plan_sample(p, train->model));
+    return moda_format("%s%s%s%s: %zu epoch%s%s", train->model, several ? " (" : "",
+                       several ? method : "", several ? ")" : "", epochs, epochs == 1 ? "" : "s",
+                       tasks);
+}
+
+char *moda_plan_lengths(const moda_study_plan *p)
+{
+    char *text = strdup("");
+    for (size_t i = 0; text && i < p->count; i++) {
+        const moda_study_item *train = &p->items[i];
+        if (!train->wish || has_like(p, i, train, true)) continue;
+        char *one = length_of(p, train);
+        char *more = one ? moda_format("%s%s%s", text, *text ? "; " : "", one) : NULL;
+        free(one);
+        free(text);
+        text = more;
+    }
+    return text;
+}
