@@ -51,6 +51,7 @@ typedef struct moda_study_item {
     json_t *figures;        /* of a step that is done */
     const char *model;      /* the network, borrowed from the plan */
     double trained, passed; /* images forward and backward, forward only: what it costs */
+    double headed;          /* images that heads of sub-tasks learn from, once per epoch */
     double seconds;         /* beside these */
     bool failed;            /* its training diverged, now */
 } moda_study_item;
@@ -127,8 +128,9 @@ moda_study_item *moda_plan_step(moda_study_plan *plan, const char *run, const ch
 MODA_MUST_USE moda_status moda_plan_modules(moda_study_plan *plan, const char *run);
 /* And most: a training, that, and composed networks of the modules ("reuse"). */
 MODA_MUST_USE moda_status moda_plan_judged(moda_study_plan *plan, const moda_study_train *train);
-/* Images that all those networks together are run on, were nothing shared: for estimates. */
-double moda_plan_reuse_images(const moda_study_plan *plan, size_t sample);
+/* Images out of so many of all classes that all those networks together are run on, were nothing
+ * shared: for estimates. */
+double moda_plan_reuse_images(const moda_study_plan *plan, size_t sample, size_t images);
 
 /* ---- what came out ---- */
 

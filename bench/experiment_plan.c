@@ -3,6 +3,7 @@
 #include "bench/experiment_internal.h"
 #include "datasets/dataset.h"
 #include "decompose/commands.h"
+#include "decompose/subtask_head.h"
 #include "engine/commands.h"
 #include <math.h>
 #include <stdarg.h>
@@ -129,14 +130,14 @@ moda_study_item *moda_plan_step(moda_study_plan *p, const char *run, const char 
 
 /* ---- what most studies make of a training ---- */
 
-double moda_plan_reuse_images(const moda_study_plan *p, size_t sample)
+double moda_plan_reuse_images(const moda_study_plan *p, size_t sample, size_t images)
 {
-    double images = 0, subsets = (double)p->classes; /* of k classes */
+    double passes = 0, subsets = (double)p->classes; /* of k classes */
     for (size_t k = 2; k <= p->classes; k++) {
         subsets = subsets * (double)(p->classes - k + 1) / (double)k;
-        images += fmin(subsets, (double)sample) * (double)k / (double)p->classes;
+        passes += fmin(subsets, (double)sample) * (double)k / (double)p->classes;
     }
-    return images * (double)p->test_images;
+    return passes * (double)images;
 }
 
 moda_status moda_plan_modules(moda_study_plan *p, const char *run)
@@ -169,7 +170,11 @@ moda_status moda_plan_judged(moda_study_plan *p, const moda_study_train *train)
         "@/results/%s/modules|--data|%s|--sample|%zu|--seed|%zu|--csv|@/results/%s/reuse.csv", run,
         p->options->data, sample, p->options->seed, run);
     MODA_CHECK(item, MODA_ERR_NOMEM, "out of memory: the plan of a study");
-    item->passed = moda_plan_reuse_images(p, sample);
+    item->passed = moda_plan_reuse_images(p, sample, p->test_images);
+    if (strcmp(train->method, "mwt") == 0) { /* heads learn what trunks say of training images */
+        const double learned = moda_plan_reuse_images(p, sample, p->train_images);
+        item->passed += learned, item->headed = learned * MODA_SUBTASK_HEAD_EPOCHS;
+    }
 out:
     return st;
 }

@@ -1,7 +1,9 @@
 /* bench/experiment_show.c - what a study would do, and how long that may take. */
+#include "base/progress.h"
 #include "base/table.h"
 #include "bench/experiment_internal.h"
 #include "bench/step.h"
+#include "decompose/subtask_head.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,29 @@ static moda_status measure(const moda_study_plan *p, const char *model, double *
     *seconds = bench.time.median / BATCH;
 out:
     moda_step_bench_free(&bench);
+    return st;
+}
+
+/* Seconds for one made-up image in one epoch of a head, which has half the classes. */
+static moda_status measure_head(const moda_study_plan *p, double *seconds)
+{
+    enum { IMAGES = 32 * BATCH, EPOCHS = 2 };
+    moda_status st = MODA_OK;
+    const size_t inputs = p->classes, outputs = (p->classes + 1) / 2;
+    moda_subtask_head head = {0};
+    float *z = NULL;
+    uint32_t *labels = NULL;
+    MODA_ALLOC(z, IMAGES * inputs * sizeof *z);
+    MODA_ALLOC(labels, IMAGES * sizeof *labels);
+    for (size_t i = 0; i < IMAGES * inputs; i++) z[i] = (float)(i % 13) / 13;
+    for (size_t i = 0; i < IMAGES; i++) labels[i] = (uint32_t)(i % outputs);
+    const double before = moda_seconds();
+    MODA_TRY(moda_subtask_head_train(IMAGES, inputs, outputs, z, labels, EPOCHS, 0, &head));
+    *seconds = (moda_seconds() - before) / (IMAGES * EPOCHS);
+out:
+    moda_subtask_head_free(&head);
+    free(labels);
+    free(z);
     return st;
 }
 
@@ -63,6 +88,9 @@ static moda_status estimate(const moda_study_plan *p, const moda_study_item *ite
     }
     cost = json_real_value(json_object_get(costs, item->model));
     *seconds += cost * (item->trained + item->passed / passes_of_a_step);
+    if (item->headed <= 0) goto out;
+    MODA_TRY(measure_head(p, &cost));
+    *seconds += cost * item->headed;
 out:
     return st;
 }

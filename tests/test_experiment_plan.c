@@ -29,6 +29,13 @@ static moda_study_plan *make_plan(const char *study, const char *models, size_t 
     return p;
 }
 
+static const moda_study_item *item_of(const moda_study_plan *p, const char *run, const char *name)
+{
+    const moda_study_item *item = moda_plan_find(p, run, name);
+    cr_assert(ne(ptr, (void *)item, NULL), "%s, %s", run, name);
+    return item;
+}
+
 /* LeNet-5 alone trains in seconds, and a thousand networks of its modules run in a minute. */
 Test(experiment_plan, the_small_setting_knows_every_large_network)
 {
@@ -69,4 +76,35 @@ Test(experiment_plan, says_what_is_trained_how_long)
     check_lengths("replacement", "lenet5", 0,
                   "lenet5 (moda): 25 epochs; lenet5 (standard): 200 epochs");
     check_lengths("replacement", "lenet5", 200, "lenet5: 200 epochs");
+}
+
+/* ---- what reuse costs ---- */
+
+/* Images of so many, of equally large classes, that all sub-tasks have: each is counted. */
+static double images_of_all(size_t images)
+{
+    size_t sum = 0;
+    for (unsigned set = 0; set < 1u << CLASSES; set++) {
+        const size_t classes = (size_t)__builtin_popcount(set);
+        if (classes >= 2) sum += classes * (images / CLASSES);
+    }
+    return (double)sum;
+}
+
+/* Heads of MwT's networks learn from training images, which their trunks have to run on first. */
+Test(experiment_plan, reuse_of_mwt_counts_what_heads_learn_from)
+{
+    moda_study_plan *p = make_plan("accuracy", "vgg16", 0, 252);
+    const moda_study_item *moda = item_of(p, "vgg16-moda", "reuse"),
+                          *mwt = item_of(p, "vgg16-mwt", "reuse"),
+                          *eval = item_of(p, "vgg16-mwt", "eval");
+    const double tests = images_of_all(TEST), trains = images_of_all(TRAIN);
+    cr_assert(eq(dbl, tests, 280)); /* 6 pairs, 4 of three, 1 of four; 10 images each */
+    cr_assert(epsilon_eq(dbl, moda->passed, tests, 1e-9));
+    cr_assert(eq(dbl, moda->headed, 0));
+    cr_assert(epsilon_eq(dbl, mwt->passed, tests + trains, 1e-9));
+    cr_assert(epsilon_eq(dbl, mwt->headed, 10 * trains, 1e-9));
+    cr_assert(eq(dbl, eval->passed, TEST));
+    cr_assert(eq(dbl, eval->headed, 0));
+    moda_plan_destroy(p);
 }
