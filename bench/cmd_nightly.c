@@ -31,7 +31,8 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
         {MODA_OPTION_TEXT, "only", "NAME,...",
          "these figures: names, or how they begin, as in step.vgg16,data", &s->night.only, 0, 0,
          NULL},
-        {MODA_OPTION_FLAG, "list", NULL, "name the figures; measure nothing", &s->list, 0, 0, NULL},
+        {MODA_OPTION_FLAG, "list", NULL,
+         "name the figures (--json FILE: there, too); measure nothing", &s->list, 0, 0, NULL},
         {MODA_OPTION_TEXT, "history", "FILE",
          "JSON lines of all nights (default: nightly.jsonl in the user's state folder)",
          &s->history, 0, 0, NULL},
@@ -54,8 +55,11 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
     MODA_TRY(moda_options_parse(self, table, argc, argv, 0, 0, &operands, &count, help));
     if (*help) goto out;
     if (s->common.quiet) moda_log_set_level(MODA_LOG_WARNING);
-    MODA_CHECK(!s->accept || !(s->turn || s->list || s->night.only), MODA_ERR_ARG,
-               "--accept measures nothing: leave --turn, --list and --only out");
+    const bool writes = s->page || s->common.json;
+    MODA_CHECK(!s->accept || !(s->turn || s->list || s->night.only || writes), MODA_ERR_ARG,
+               "--accept measures nothing: leave --turn, --list, --only, --page and --json out");
+    MODA_CHECK(!s->list || !s->page, MODA_ERR_ARG,
+               "--list measures nothing, so there is no page: leave --page out, or take --json");
     MODA_CHECK(!s->turn || !(s->list || s->night.only || s->page || s->history), MODA_ERR_ARG,
                "--turn goes without --list, --only, --page and --history");
     s->night.rounds = s->rounds ? s->rounds : s->night.in_long ? 7 : 3;
@@ -65,21 +69,36 @@ out:
     return st;
 }
 
+static void list_figure(const moda_nightly_figure *f, json_t *names)
+{
+    const char *better = f->higher ? "higher" : "lower";
+    json_t *forms =
+        f->subject->in_long ? json_pack("[s]", "long") : json_pack("[s,s]", "short", "long");
+    printf("%s (%s, %s is better)\n", f->name, f->unit, better);
+    (void)json_array_append_new(names, json_pack("{s:s s:s s:s s:o}", "name", f->name, "unit",
+                                                 f->unit, "better", better, "forms", forms));
+}
+
 static moda_status list(const settings *s)
 {
     moda_status st = MODA_OK;
     bool *chosen = NULL;
+    json_t *file = NULL, *names = json_array();
     const size_t n = moda_nightly_subject_count();
     MODA_ALLOC(chosen, n * sizeof *chosen);
     MODA_TRY(moda_nightly_choose(s->night.in_long, s->night.only, chosen));
     for (size_t i = 0; i < n; i++) {
         moda_nightly_figure figures[MODA_NIGHTLY_FIGURES];
         const size_t count = moda_nightly_figures_of(&moda_nightly_subjects[i], figures);
-        for (size_t k = 0; chosen[i] && k < count; k++)
-            printf("%s (%s, %s is better)\n", figures[k].name, figures[k].unit,
-                   figures[k].higher ? "higher" : "lower");
+        for (size_t k = 0; chosen[i] && k < count; k++) list_figure(&figures[k], names);
     }
+    if (!s->common.json) goto out;
+    MODA_CHECK((file = json_pack("{s:O}", "figures", names)) && !moda_json_was_short(),
+               MODA_ERR_NOMEM, "%s: out of memory for its figures", s->common.json);
+    MODA_TRY(moda_json_write(s->common.json, file));
 out:
+    json_decref(file);
+    json_decref(names);
     free(chosen);
     return st;
 }

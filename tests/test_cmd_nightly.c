@@ -115,6 +115,37 @@ Test(cmd_nightly, lists_its_figures)
               "%s", out);
 }
 
+/* One object for each line of the screen; resnet18 is in the long form alone. */
+Test(cmd_nightly, lists_its_figures_as_json)
+{
+    size_t lines = 0, i, in_short = 0;
+    const json_t *figure;
+    const program_result r = program_must("nightly --list --long --json l.json");
+    for (const char *c = r.out; *c; c++) lines += *c == '\n';
+    json_t *json = program_json("l.json"), *figures = json_object_get(json, "figures");
+    cr_assert(eq(sz, json_array_size(figures), lines));
+    json_array_foreach(figures, i, figure)
+    {
+        const char *name = json_string_value(json_object_get(figure, "name"));
+        const json_t *forms = json_object_get(figure, "forms");
+        const size_t count = json_array_size(forms);
+        char line[160];
+        snprintf(line, sizeof line, "%s (%s, %s is better)\n", name,
+                 json_string_value(json_object_get(figure, "unit")),
+                 json_string_value(json_object_get(figure, "better")));
+        cr_assert(ne(ptr, (void *)strstr(r.out, line), NULL), "%s", line);
+        cr_assert(eq(str, (char *)json_string_value(json_array_get(forms, count - 1)), "long"));
+        cr_assert(eq(sz, count, strstr(name, "resnet18") ? 1 : count), "%s", name);
+        in_short += count == 2;
+    }
+    json_decref(json);
+    program_must("nightly --list --json s.json");
+    json = program_json("s.json");
+    cr_assert(eq(sz, json_array_size(json_object_get(json, "figures")), in_short));
+    cr_assert(lt(sz, in_short, lines), "the short form has less");
+    json_decref(json);
+}
+
 Test(cmd_nightly, wrong_calls_say_what_to_do)
 {
     test_write("binary", "\x7f"
@@ -127,6 +158,12 @@ Test(cmd_nightly, wrong_calls_say_what_to_do)
     program_must_fail(1, "file/h", "nightly --only data --history file/h.jsonl");
     program_must_fail(1, "nosuch", "nightly --only data --history /proc/nosuch/h.jsonl");
     program_must_fail(2, "measures nothing", "nightly --accept all --list");
+    program_must_fail(2, "leave --turn, --list, --only, --page and --json out",
+                      "nightly --accept all --history h.jsonl --page p.html");
+    program_must_fail(2, "leave --turn, --list, --only, --page and --json out",
+                      "nightly --accept all --history h.jsonl --json n.json");
+    program_must_fail(2, "leave --page out", "nightly --list --page p.html");
+    cr_assert(program_lacks("p.html") && program_lacks("n.json"));
     program_must_fail(2, "did not call this", "nightly --accept nosuch --history h.jsonl");
     program_must_fail(2, "--turn nosuch", "nightly --turn nosuch");
     program_must_fail(2, "--turn learn.synthetic", "nightly --turn learn.synthetic");
