@@ -47,6 +47,8 @@ static moda_status check(settings *s)
     moda_status st = MODA_OK;
     moda_experiment_options *e = &s->experiment;
     const char *const *known = moda_experiment_list();
+    char table[40]; /* pattern of the files of its table */
+    const char *const own[] = {"study.json", table, NULL};
     for (; *known && strcmp(*known, e->study) != 0;) known += 2;
     MODA_CHECK(!(s->small && e->full), MODA_ERR_ARG, "--small and --full: drop one of them");
     if (!*known) goto out; /* the library knows what to say */
@@ -55,6 +57,8 @@ static moda_status check(settings *s)
                "fashion-mnist; published is cifar10:DIR");
     MODA_CHECK(e->directory, MODA_ERR_ARG, "--out is missing: name a folder for the study");
     MODA_TRY(moda_check_folder(e->directory));
+    snprintf(table, sizeof table, "%s.*", e->study);
+    MODA_TRY(moda_check_distinct("json", s->common.json, e->directory, own));
 out:
     return st;
 }
@@ -90,7 +94,8 @@ static moda_status parse(const moda_command *self, int argc, char **argv, settin
         {MODA_OPTION_TEXT, "use", "DIR,DIR",
          "take these finished trainings over, each for the one that it is", &e->use, 0, 0, NULL},
         {MODA_OPTION_FLAG, "dry-run", NULL,
-         "only list what would be done, and how long it may take", &s->dry_run, 0, 0, NULL},
+         "only list what would be done, and how long it may take (--json FILE: there, too)",
+         &s->dry_run, 0, 0, NULL},
         {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
     };
@@ -132,7 +137,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     if (help) goto out;
     MODA_TRY(moda_threads_apply(&s.common, &threads));
     if (s.dry_run) {
-        MODA_TRY(moda_experiment_show(&s.experiment));
+        MODA_TRY(moda_experiment_show(&s.experiment, s.common.json));
         goto out;
     }
     MODA_TRY(moda_experiment_run(&s.experiment));

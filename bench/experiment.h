@@ -39,8 +39,12 @@ typedef struct moda_experiment_options {
  * folder of another study or of other settings; a run that was trained otherwise), MODA_ERR_IO
  * (also: another process is at work in DIR), and as the commands. */
 MODA_MUST_USE moda_status moda_experiment_run(const moda_experiment_options *options);
-/* Prints what would be done, with times that are estimated from a few steps. */
-MODA_MUST_USE moda_status moda_experiment_show(const moda_experiment_options *options);
+/* Prints what would be done, with times that are estimated from a few steps. json (NULL: none): a file
+ * for {"title", "settings", "steps": [{"run", "step", "done", "seconds", "command"}], "seconds"};
+ * what is done takes 0 seconds. Fails: as moda_experiment_run(), but DIR is neither locked nor
+ * written to. */
+MODA_MUST_USE moda_status moda_experiment_show(const moda_experiment_options *options,
+                                               const char *json);
 
 /* Name and one line for each study, NULL behind the last; one array of pairs. */
 const char *const *moda_experiment_list(void);

@@ -95,10 +95,35 @@ out:
     return st;
 }
 
-static moda_status fill(moda_study_plan *p, moda_table *table, double *sum)
+/* What is shown, as a table and as JSON. */
+typedef struct listing {
+    moda_table *table;
+    json_t *steps;
+    double seconds;
+} listing;
+
+static moda_status add(const moda_study_plan *p, const moda_study_item *item, bool done,
+                       double seconds, listing *l)
 {
     moda_status st = MODA_OK;
-    char text[32];
+    char text[32], *line = moda_item_line(p, item);
+    MODA_CHECK(line, MODA_ERR_NOMEM, "out of memory: the plan of a study");
+    l->seconds += seconds;
+    moda_table_row(l->table, "%s|%s|%s|%s", item->run, item->name,
+                   done ? "done" : duration(seconds, text), line);
+    json_t *step = json_pack("{s:o s:o s:b s:o s:o}", "run", moda_json_text(item->run), "step",
+                             moda_json_text(item->name), "done", done, "seconds",
+                             moda_json_number(seconds), "command", moda_json_text(line));
+    MODA_CHECK(json_array_append_new(l->steps, step) == 0, MODA_ERR_NOMEM,
+               "out of memory: the plan of a study");
+out:
+    free(line);
+    return st;
+}
+
+static moda_status fill(moda_study_plan *p, listing *l)
+{
+    moda_status st = MODA_OK;
     bool done;
     json_t *costs = json_object();
     for (size_t i = 0; i < p->count; i++) {
@@ -106,32 +131,42 @@ static moda_status fill(moda_study_plan *p, moda_table *table, double *sum)
         double seconds = 0;
         MODA_TRY(is_done(p, item, &done));
         if (!done) MODA_TRY(estimate(p, item, costs, &seconds));
-        *sum += seconds;
-        char *line = moda_item_line(p, item);
-        moda_table_row(table, "%s|%s|%s|%s", item->run, item->name,
-                       done ? "done" : duration(seconds, text), line ? line : "");
-        free(line);
+        MODA_TRY(add(p, item, done, seconds, l));
     }
 out:
     json_decref(costs);
     return st;
 }
 
-moda_status moda_experiment_show(const moda_experiment_options *options)
+static moda_status write_json(const moda_study_plan *p, const listing *l, const char *path)
+{
+    moda_status st = MODA_OK;
+    json_t *file = json_pack("{s:s s:O s:O s:f}", "title", p->study->title, "settings", p->settings,
+                             "steps", l->steps, "seconds", l->seconds);
+    MODA_CHECK(file && !moda_json_was_short(), MODA_ERR_NOMEM, "%s: out of memory for its steps",
+               path);
+    MODA_TRY(moda_json_write(path, file));
+out:
+    json_decref(file);
+    return st;
+}
+
+moda_status moda_experiment_show(const moda_experiment_options *options, const char *json)
 {
     moda_status st = MODA_OK;
     moda_study_plan *p = NULL;
-    double sum = 0;
     char text[32];
-    moda_table *table = moda_table_create("run|step|>about|command");
+    listing l = {moda_table_create("run|step|>about|command"), json_array(), 0};
     MODA_TRY(moda_plan_create(options, &p));
     MODA_TRY(moda_study_check(p));
-    MODA_TRY(fill(p, table, &sum));
-    moda_table_print(table);
+    MODA_TRY(fill(p, &l));
+    moda_table_print(l.table);
     printf("%zu steps, about %s with these threads; reuse takes less where sub-tasks share work\n",
-           p->count, duration(sum, text));
+           p->count, duration(l.seconds, text));
+    if (json) MODA_TRY(write_json(p, &l, json));
 out:
-    moda_table_destroy(table);
+    moda_table_destroy(l.table);
+    json_decref(l.steps);
     moda_plan_destroy(p);
     return st;
 }

@@ -1,0 +1,77 @@
+/* tests/test_experiment_show.c - moda experiment --dry-run: what it lists, on the screen and as JSON,
+ * and that it leaves the study alone. */
+#include "bench/experiment_internal.h"
+#include "tests/capture.h"
+#include "tests/program.h"
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void prepare(void)
+{
+    test_folder();
+    test_write("tiny.net", "[net]\nname = tiny\n\n[conv]\nname = c\noutputs = 8\nkernel = 5\n"
+                           "stride = 4\n\n[relu]\n\n[linear]\nname = l\noutputs = classes\n");
+}
+
+TestSuite(experiment_show, .init = prepare, .fini = test_folder_remove, .timeout = 120);
+
+#define CALL                                                                                      \
+    "--model tiny.net --data synthetic:classes=3,channels=1,size=32,train=60,test=30 --epochs 2 " \
+    "--threads 1 --quiet "
+
+Test(experiment_show, a_dry_run_lists_and_does_nothing)
+{
+    const program_result r =
+        program_must("experiment compactness " CALL "--dry-run --out s --json plan.json");
+    cr_assert(ne(ptr, strstr(r.out, "moda train --model tiny.net"), NULL), "%s", r.out);
+    cr_assert(ne(ptr, strstr(r.out, "--gamma 0 --epochs 2 "), NULL), "%s", r.out);
+    cr_assert(ne(ptr, strstr(r.out, "8 steps, about "), NULL), "%s", r.out);
+    cr_assert(program_lacks("s"));
+    json_t *json = program_json("plan.json"), *steps = json_object_get(json, "steps");
+    const json_t *step;
+    size_t i;
+    double sum = 0;
+    cr_assert(eq(sz, json_array_size(steps), 8));
+    json_array_foreach(steps, i, step)
+    {
+        const char *command = json_string_value(json_object_get(step, "command"));
+        const char *name = json_string_value(json_object_get(step, "step"));
+        const double seconds = moda_figure(step, "seconds");
+        cr_assert(strncmp(command, "moda ", 5) == 0 && strstr(r.out, command), "%s", command);
+        cr_assert(strncmp(command + 5, name, strlen(name)) == 0, "%s: %s", name, command);
+        const int done = !json_is_false(json_object_get(step, "done"));
+        cr_assert(eq(int, done, 0), "%s", name);
+        cr_assert(lt(dbl, 0, seconds), "%s", name);
+        sum += seconds;
+    }
+    cr_assert(epsilon_eq(dbl, moda_figure(json, "seconds"), sum, 1e-9));
+    cr_assert(eq(dbl, moda_figure(json, "settings.epochs"), 2));
+    json_decref(json);
+}
+
+Test(experiment_show, a_dry_run_knows_what_is_done)
+{
+    program_must("experiment compactness " CALL "--out s");
+    char *table = test_read(test_path("s/compactness.json"));
+    cr_assert(eq(int, unlink(test_path("s/results/tiny-moda_gamma-0/reuse.json")), 0));
+    program_must("experiment compactness " CALL "--dry-run --out s --json plan.json");
+    json_t *json = program_json("plan.json"), *steps = json_object_get(json, "steps");
+    for (size_t i = 0; i < 8; i++) {
+        const json_t *step = json_array_get(steps, i);
+        const int done = json_is_true(json_object_get(step, "done"));
+        cr_assert(eq(int, done, i != 7), "%zu", i);
+        cr_assert(eq(int, moda_figure(step, "seconds") > 0, i == 7), "%zu", i);
+    }
+    json_decref(json);
+    /* the list is not written over the study's own files */
+    program_must_fail(2, "give another name",
+                      "experiment compactness " CALL "--dry-run --out s --json s/compactness.json");
+    program_must_fail(2, "give another name",
+                      "experiment compactness " CALL "--dry-run --out s --json s/study.json");
+    char *after = test_read(test_path("s/compactness.json"));
+    cr_assert(eq(str, after, table));
+    free(table), free(after);
+}
