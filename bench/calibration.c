@@ -64,7 +64,6 @@ moda_status moda_calibration_take(moda_calibration *c)
     MODA_TRY(moda_timings_repeat(timed, 0, RUNS, &runs));
     MODA_TRY(moda_timings_summarise(&runs, &s));
     MODA_TRY(moda_timings_add(&c->rounds, s.median));
-    MODA_TRY(moda_timings_add(&c->best, s.best));
 out:
     moda_timings_free(&runs);
     return st;
@@ -105,7 +104,6 @@ void moda_calibration_free(moda_calibration *c)
 {
     if (!c) return;
     moda_timings_free(&c->rounds);
-    moda_timings_free(&c->best);
     moda_memory_destroy(c->memory, c->bytes);
     *c = (moda_calibration){0};
 }

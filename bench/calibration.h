@@ -23,14 +23,13 @@
 
 typedef struct moda_calibration {
     moda_timings rounds; /* each the median of a few runs, about 1 ms long */
-    moda_timings best;   /* likewise, the fastest of them: what nobody disturbed, if any was not */
     void *memory;        /* of all threads */
     size_t bytes;
     uint64_t sum; /* what the kernel computed, so that it is not optimised away */
 } moda_calibration;
 
 /* Runs the kernel a few times (some 10 ms in all) with the threads that OpenMP has: one more figure in
- * rounds and best. Fails: MODA_ERR_NOMEM. */
+ * rounds. Fails: MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_calibration_take(moda_calibration *calibration);
 /* Between the slowest and the fastest round, as a share of the median one; NaN before the second. */
 double moda_calibration_drift(const moda_calibration *calibration);

@@ -6,7 +6,7 @@
  *     normalise                a batch, as evaluation takes it
  *     crop, flip, normalise    a batch, as training takes it (no flip where mirror images mean other things)
  *     step NET                 a training step without its batch, for comparison
- * Rows are measured as bench/session.h has it; one that reads is a call a round. docs/benchmarks.md. */
+ * Rows are measured as bench/session.h has it; of one that reads, a call a round at least. docs/benchmarks.md. */
 #ifndef MODA_BENCH_DATA_H
 #define MODA_BENCH_DATA_H
 
