@@ -57,21 +57,43 @@ out:
     return st;
 }
 
+/* For this machine and environment; both are the caller's to destroy, after a failure, too. */
+static moda_status plan_here(const moda_team_wish *wish, moda_topology **t, moda_team **team)
+{
+    moda_status st = MODA_OK;
+    moda_team_rules rules;
+    MODA_TRY(moda_topology_load(t));
+    moda_team_rules_read(&rules);
+    MODA_TRY(moda_team_plan(*t, wish, &rules, team));
+out:
+    return st;
+}
+
 moda_status moda_threads_set(const moda_team_wish *wish, size_t *threads)
 {
     moda_status st = MODA_OK;
     moda_topology *t = NULL;
     moda_team *team = NULL;
-    moda_team_rules rules;
-    MODA_TRY(moda_topology_load(&t));
-    moda_team_rules_read(&rules);
-    MODA_TRY(moda_team_plan(t, wish, &rules, &team));
+    MODA_TRY(plan_here(wish, &t, &team));
     omp_set_dynamic(0); /* a smaller team than asked for would change the order of sums */
     omp_set_num_threads((int)team->threads);
     MODA_TRY(bind_team(t, team, wish->bind != NULL));
     moda_team_destroy(current);
     current = team, team = NULL;
     *threads = current->threads;
+out:
+    moda_team_destroy(team);
+    moda_topology_destroy(t);
+    return st;
+}
+
+moda_status moda_threads_count(const moda_team_wish *wish, size_t *threads)
+{
+    moda_status st = MODA_OK;
+    moda_topology *t = NULL;
+    moda_team *team = NULL;
+    MODA_TRY(plan_here(wish, &t, &team));
+    *threads = team->threads;
 out:
     moda_team_destroy(team);
     moda_topology_destroy(t);

@@ -29,6 +29,10 @@ MODA_MUST_USE moda_status moda_threads_set(const moda_team_wish *wish, size_t *t
 MODA_MUST_USE moda_status moda_team_predict(const moda_topology *t, const moda_team_wish *wish,
                                             moda_team **team);
 
+/* How many threads moda_threads_set() would give this wish, which is all that happens: where others
+ * run, with the same wish. Fails as moda_threads_set(). */
+MODA_MUST_USE moda_status moda_threads_count(const moda_team_wish *wish, size_t *threads);
+
 /* The wish behind --threads, --bind and --smt. */
 moda_team_wish moda_threads_wish(const moda_common_options *common);
 /* moda_threads_set() for a command, and moda_placement_set() for --placement (numa/placement.h). */
