@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "bench/benchmark_internal.h"
 #include "numa/threads.h"
+#include <omp.h>
 #include <string.h>
 
 void moda_benchmark_common_table(moda_common_options *common, moda_sizes *threads,
@@ -68,6 +69,19 @@ out:
     return st;
 }
 
+moda_status moda_benchmark_stand_in(const moda_common_options *common, const moda_sizes *list)
+{
+    moda_status st = MODA_OK;
+    moda_team_wish wish = moda_threads_wish(common);
+    size_t threads;
+    for (size_t i = 0; list && i < list->n; i++)
+        if (list->values[i] > wish.threads) wish.threads = list->values[i];
+    MODA_TRY(moda_threads_count(&wish, &threads));
+    omp_set_num_threads((int)threads);
+out:
+    return st;
+}
+
 moda_status moda_benchmark_run(const moda_command *self, const moda_benchmark *b, int argc,
                                char **argv)
 {
@@ -78,7 +92,10 @@ moda_status moda_benchmark_run(const moda_command *self, const moda_benchmark *b
     MODA_TRY(parse(self, b, argc, argv, &c, &help));
     if (help) goto out;
     if (b->check) MODA_TRY(b->check(b->state, &c.common));
-    if (!b->session->elsewhere) MODA_TRY(moda_threads_start(&c.common, &threads));
+    if (b->session->elsewhere)
+        MODA_TRY(moda_benchmark_stand_in(&c.common, b->threads));
+    else
+        MODA_TRY(moda_threads_start(&c.common, &threads));
     if (b->open) MODA_TRY(b->open(b->state, c.operands, c.count));
     MODA_TRY(b->measure(b->state));
     const moda_results results = b->results(b->state);

@@ -13,7 +13,7 @@ typedef struct moda_benchmark {
     const moda_option *options; /* its own, beside --seconds, ..., --csv and the common ones */
     size_t least, most;         /* operands */
     /* Its values are the options' defaults; without rounds there are none of these options. Where it
-     * is measured elsewhere no threads are started or bound here. */
+     * is measured elsewhere no threads are started or bound here: moda_benchmark_stand_in(). */
     moda_session *session;
     moda_sizes *threads; /* then: --threads takes a list, which is this; NULL: a number */
     /* Of what is wrong before anything is opened; may be NULL. */
@@ -26,6 +26,12 @@ typedef struct moda_benchmark {
 /* From the command line to the figures. State is the caller's to free, whatever happens. */
 MODA_MUST_USE moda_status moda_benchmark_run(const moda_command *self, const moda_benchmark *b,
                                              int argc, char **argv);
+
+/* For a benchmark that is measured elsewhere: this process describes the machine and calibrates with
+ * as many threads as its rows have, of a list the most; NULL: --threads is a number. Binds none of
+ * them, which others would inherit. Fails as moda_threads_set(). */
+MODA_MUST_USE moda_status moda_benchmark_stand_in(const moda_common_options *common,
+                                                  const moda_sizes *list);
 
 /* What every command takes, with --threads as a list. */
 void moda_benchmark_common_table(moda_common_options *common, moda_sizes *threads,

@@ -292,6 +292,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     MODA_TRY(parse(self, argc, argv, &s, &help));
     if (help) goto out;
     MODA_TRY(check(&s));
+    MODA_TRY(moda_benchmark_stand_in(&s.common, &s.threads));
     MODA_TRY(add_curves(&s));
     MODA_TRY(moda_scale_run(&s.bench));
     MODA_TRY(forecast(&s));

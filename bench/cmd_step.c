@@ -6,7 +6,6 @@
 #include "bench/word_list_internal.h"
 #include "engine/method.h"
 #include "engine/tuner.h"
-#include <omp.h>
 #include <stdlib.h>
 
 typedef struct settings {
@@ -16,12 +15,6 @@ typedef struct settings {
     int tune;
     moda_step_rows bench;
 } settings;
-
-/* So many threads describe and calibrate the machine: those of the largest rows. */
-static void calibrate_with(const moda_sizes *threads)
-{
-    if (threads->values[threads->n - 1]) omp_set_num_threads((int)threads->values[threads->n - 1]);
-}
 
 static moda_status check_threads(moda_sizes *threads, bool smt)
 {
@@ -35,7 +28,6 @@ static moda_status check_threads(moda_sizes *threads, bool smt)
         MODA_ALLOC(threads->values, sizeof *threads->values);
         threads->n = 1; /* 0: all of them */
     }
-    calibrate_with(threads);
 out:
     moda_topology_destroy(here);
     return st;

@@ -2,7 +2,6 @@
 #include "bench/numa.h"
 #include "bench/turn_internal.h"
 #include <math.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,7 +39,6 @@ static moda_status add_subjects(moda_numa_bench *b)
     long long first;
     MODA_TRY(call(b, "cores", "sliced", MODA_TURN_LEAST, &figures));
     moda_turn_team(figures, &b->threads, &b->nodes, &first);
-    if (b->threads) omp_set_num_threads((int)b->threads); /* those that calibrate, here */
     b->count = b->nodes > 1 ? sizeof policies / sizeof *policies : 2;
     MODA_ALLOC(b->subjects, b->count * sizeof *b->subjects);
     for (size_t i = 0; i < b->count; i++) {

@@ -119,6 +119,21 @@ Test(bench_methods, the_program_writes_what_it_measured)
     free(csv);
 }
 
+/* OpenMP alone would have three. */
+Test(bench_methods, the_machine_is_described_with_the_rows_threads)
+{
+    const program_result r =
+        program_run_after("OMP_NUM_THREADS=3", "bench methods --model plain.net --seconds 0.01 "
+                                               "--rounds 1 --tune off --threads 1 --batch-size 4 "
+                                               "--json m.json --quiet");
+    cr_assert(eq(int, r.code, 0), "%s", r.err);
+    cr_assert(strstr(r.out, "; 1 thread,") != NULL, "%s", r.out);
+    json_t *json = program_json("m.json");
+    const json_t *machine = json_object_get(json, "machine");
+    cr_assert(eq(i64, json_integer_value(json_object_get(machine, "threads")), 1));
+    json_decref(json);
+}
+
 Test(bench_methods, no_masks_no_row)
 {
     program_must("bench methods --model plain.net --seconds 0.01 --rounds 1 --tune off --threads 1 "

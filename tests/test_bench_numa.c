@@ -146,6 +146,19 @@ Test(bench_numa, the_whole_benchmark)
     json_decref(json);
 }
 
+/* OpenMP alone would have three. */
+Test(bench_numa, the_machine_is_described_with_the_policies_threads)
+{
+    const program_result r =
+        program_run_after("OMP_NUM_THREADS=3", "bench numa " TINY " --rounds 1 --seconds 0.01 "
+                                               "--threads 1 --json n.json");
+    cr_assert(eq(int, r.code, 0), "%s", r.err);
+    json_t *json = program_json("n.json");
+    const json_t *machine = json_object_get(json, "machine");
+    cr_assert(eq(int, (int)json_integer_value(json_object_get(machine, "threads")), 1));
+    json_decref(json);
+}
+
 Test(bench_numa, wrong_calls_say_what_to_do)
 {
     program_must_fail(2, "--model is missing", "bench numa");

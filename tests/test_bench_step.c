@@ -170,7 +170,8 @@ Test(bench_step, every_combination_is_a_row)
                       above_0[k]);
         cr_assert(eq(int, (int)json_integer_value(json_object_get(r, "threads")), 1));
     }
-    cr_assert(eq(int, json_is_object(json_object_get(json, "machine")), 1));
+    const json_t *machine = json_object_get(json, "machine");
+    cr_assert(eq(int, (int)json_integer_value(json_object_get(machine, "threads")), 1));
     cr_assert(eq(int, json_is_object(json_object_get(json, "calibration")), 1));
     json_decref(json);
 }

@@ -79,6 +79,25 @@ Test(cmd_scale, a_whole_study)
     }
 }
 
+/* OpenMP alone would have three. */
+Test(cmd_scale, the_machine_is_described_with_the_most_threads)
+{
+    write_tiny();
+    const char *threads = list();
+    const char *const lists[] = {"1", threads};
+    for (size_t i = 0; i < 2; i++) {
+        char call[512];
+        snprintf(call, sizeof call, TINY "--scaling strong --json s.json --threads %s", lists[i]);
+        const program_result r = program_run_after("OMP_NUM_THREADS=3", call);
+        cr_assert(eq(int, r.code, 0), "%s", r.err);
+        json_t *json = program_json("s.json");
+        const json_t *machine = json_object_get(json, "machine");
+        const int most = lists[i][strlen(lists[i]) - 1] - '0';
+        cr_assert(eq(int, (int)json_integer_value(json_object_get(machine, "threads")), most));
+        json_decref(json);
+    }
+}
+
 Test(cmd_scale, without_gnuplot_the_tables_come)
 {
     write_tiny();
