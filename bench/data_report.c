@@ -30,14 +30,8 @@ static void print_row(const moda_data_bench *b, const moda_data_row *r, moda_tab
         moda_table_cell(t, "%s", "");
     else
         moda_table_cell(t, "%.2f %%", 100 * share);
-    if (r->work.bytes > 0) {
-        moda_table_cell(t, "%s", moda_human_bytes(r->work.bytes, bytes));
-        moda_figures_cells(t, &r->time, r->work, figures_of(b, r));
-    } else {
-        moda_table_cell(t, "%s", "");
-        moda_table_cell(t, "%.4f", 1e3 * r->time.median);
-        moda_table_cell(t, "%.4f - %.4f", 1e3 * r->time.low, 1e3 * r->time.high);
-    }
+    moda_table_cell(t, "%s", r->work.bytes > 0 ? moda_human_bytes(r->work.bytes, bytes) : "");
+    moda_figures_cells(t, &r->time, r->work, figures_of(b, r));
 }
 
 static void tables(const void *bench)

@@ -23,6 +23,11 @@ out:
     return st;
 }
 
+static bool counted(moda_workload w)
+{
+    return w.bytes > 0;
+}
+
 moda_figures moda_figures_of(const moda_limits *l, moda_workload w, double median)
 {
     const double operations = w.flops / (w.bf16 ? l->flops_bf16 : l->flops);
@@ -75,16 +80,18 @@ moda_status moda_figures_json(const moda_timing_summary *t, moda_workload w, mod
                               json_t *object)
 {
     moda_status st = MODA_OK;
-    const key_value reals[] = {{"flops", w.flops},
-                               {"bytes", w.bytes},
-                               {"flops_per_second", f.flops},
-                               {"bytes_per_second", f.bytes},
-                               {"share_of_bound", f.share}};
+    const bool known = counted(w);
+    const key_value reals[] = {{"flops", known ? w.flops : NAN},
+                               {"bytes", known ? w.bytes : NAN},
+                               {"flops_per_second", known ? f.flops : NAN},
+                               {"bytes_per_second", known ? f.bytes : NAN},
+                               {"share_of_bound", known ? f.share : NAN}};
+    json_t *bound = known ? json_string(bound_name(f)) : json_null();
     MODA_TRY(moda_timing_json(t, object));
     MODA_TRY(add_reals(reals, sizeof reals / sizeof *reals, object));
-    MODA_CHECK(json_object_set_new(object, "bound", json_string(bound_name(f))) == 0,
-               MODA_ERR_NOMEM, "out of memory");
+    MODA_CHECK(json_object_set(object, "bound", bound) == 0, MODA_ERR_NOMEM, "out of memory");
 out:
+    json_decref(bound);
     return st;
 }
 
@@ -97,8 +104,12 @@ void moda_figures_csv_heads(FILE *f)
 
 void moda_figures_csv(FILE *f, const moda_timing_summary *t, moda_workload w, moda_figures x)
 {
-    fprintf(f, ",%zu,%.6g,%.6g,%.6g,%.6g,%.0f,%.0f,%.6g,%.6g,%s,%.6g", t->n, t->median, t->low,
-            t->high, t->best, w.flops, w.bytes, x.flops, x.bytes, bound_name(x), x.share);
+    fprintf(f, ",%zu,%.6g,%.6g,%.6g,%.6g", t->n, t->median, t->low, t->high, t->best);
+    if (counted(w))
+        fprintf(f, ",%.0f,%.0f,%.6g,%.6g,%s,%.6g", w.flops, w.bytes, x.flops, x.bytes,
+                bound_name(x), x.share);
+    else
+        fputs(",,,,,,", f);
 }
 
 /* ---- tables ---- */
@@ -116,6 +127,7 @@ void moda_figures_cells(moda_table *t, const moda_timing_summary *x, moda_worklo
 {
     moda_table_cell(t, "%.4f", 1e3 * x->median);
     moda_table_cell(t, "%.4f - %.4f", 1e3 * x->low, 1e3 * x->high);
+    if (!counted(w)) return; /* what is not there stays blank */
     moda_table_cell(t, w.flops > 0 ? "%.2f" : "", f.flops * 1e-9);
     moda_table_cell(t, "%.2f", f.bytes * 1e-9);
     moda_table_cell(t, "%.2f", f.share);

@@ -22,7 +22,8 @@ moda_limits moda_limits_best(moda_limits a, moda_limits b);
 /* Measures all with the threads that are set, a twentieth of a second each; what was better before stays. */
 MODA_MUST_USE moda_status moda_limits_measure(moda_limits *limits);
 
-/* What one call does. Doubles: no product of sizes overflows. */
+/* What one call does. Doubles: no product of sizes overflows. Without bytes: nobody has counted; its
+ * figures are then blank, null, or empty. */
 typedef struct moda_workload {
     double flops; /* additions and multiplications */
     double bytes; /* that must move when nothing is in cache: each operand once */

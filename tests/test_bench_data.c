@@ -95,6 +95,16 @@ Test(bench_data, table_json_and_csv_tell_the_same)
                  json_number_value(json_object_get(r, "images_per_second")));
         cr_assert(eq(int, strncmp(line, want, strlen(want)), 0), "%s: %s", want, line);
         cr_assert(eq(int, json_is_real(share), rows == 1 || rows == 2), "row %zu", rows);
+        /* Nobody has counted what a step does. */
+        static const char *const keys[] = {"flops", "bytes", "bound", "share_of_bound",
+                                           "bytes_per_second"};
+        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
+            cr_assert(eq(int, json_is_null(json_object_get(r, keys[k])), rows == 3), "row %zu: %s",
+                      rows, keys[k]);
+        cr_assert(eq(int, strcmp(line + strlen(line) - 6, ",,,,,,") == 0, rows == 3), "%s", line);
+        size_t commas = 0;
+        for (const char *c = strrchr(line, '"'); *c; c++) commas += *c == ',';
+        cr_assert(eq(sz, commas, 14), "%s", line);
     }
     cr_assert(eq(sz, rows, 4));
     const double fill =
