@@ -10,6 +10,7 @@
 #include "base/options.h"
 #include "base/status.h"
 #include "bench/results.h"
+#include "bench/roofline.h"
 #include "bench/session.h"
 #include "engine/model.h"
 #include <stdbool.h>
@@ -24,11 +25,12 @@ typedef struct moda_infer_subject {
     size_t round;        /* channels rounded up to a multiple of this */
     bool counts; /* runs as decomposition's pass over the data does: counting active neurons */
     size_t parameters; /* trainable, before folding */
-    uint64_t flops;
+    uint64_t flops;    /* multiply-adds of an image */
     size_t reference;  /* subject that it is compared with: its model, or the first model given */
     moda_model *model; /* as it runs */
     moda_timings *timings;          /* [batch_count] */
     moda_timing_summary *summaries; /* [batch_count], after moda_infer_run() */
+    moda_workload *works;           /* the same: of a pass, all parts of its program */
 } moda_infer_subject;
 
 typedef struct moda_infer {
@@ -36,7 +38,8 @@ typedef struct moda_infer {
     bool count_too;     /* each model that is added a second time, counting; without fold */
     bool fold;          /* batch norms go into the layers before them (engine/fold.h) */
     moda_session session;
-    uint64_t seed; /* of inputs, and of weights for networks that have none */
+    moda_limits limits; /* after the run */
+    uint64_t seed;      /* of inputs, and of weights for networks that have none */
     moda_infer_subject *subjects;
     size_t count, capacity;
     bool has_first; /* a model of its own has been added: */
@@ -53,7 +56,7 @@ MODA_MUST_USE moda_status moda_infer_add_model(moda_infer *infer, const char *sp
 MODA_MUST_USE moda_status moda_infer_add_decomposition(moda_infer *infer, const char *directory,
                                                        const moda_sizes *sets, size_t set_count,
                                                        size_t round);
-/* Measures all subjects at all batch sizes. Shows progress. */
+/* Measures limits, and all subjects at all batch sizes. Shows progress. */
 MODA_MUST_USE moda_status moda_infer_run(moda_infer *infer);
 void moda_infer_free(moda_infer *infer); /* zeroed struct is fine */
 

@@ -44,14 +44,24 @@ static size_t other_round(const moda_infer *m, size_t reference)
 
 /* ---- tables ---- */
 
+static moda_figures figures_of(const moda_infer *m, const moda_infer_subject *s, size_t b)
+{
+    return moda_figures_of(&m->limits, s->works[b], s->summaries[b].median);
+}
+
+static double images_per_second(const moda_infer *m, const moda_infer_subject *s, size_t b)
+{
+    return (double)m->batches.values[b] / s->summaries[b].median;
+}
+
 static void print_subject(const moda_infer *m, const moda_infer_subject *s, size_t b, moda_table *t)
 {
-    char parameters[32];
-    const moda_timing_summary *x = &s->summaries[b];
-    moda_table_row(t, "%s|%s|%.4f|%.4f|%.3f|%.3f - %.3f|%.0f|%.2f", s->name,
+    char parameters[32], bytes[16];
+    moda_table_row(t, "%s|%s|%.4f|%.4f|%.0f|%.2f|%s", s->name,
                    moda_human_count(s->parameters, parameters), moda_infer_size(m, s),
-                   moda_infer_share_of_flops(m, s), 1e3 * x->median, 1e3 * x->low, 1e3 * x->high,
-                   (double)m->batches.values[b] / x->median, moda_infer_speedup(m, s, b));
+                   moda_infer_share_of_flops(m, s), images_per_second(m, s, b),
+                   moda_infer_speedup(m, s, b), moda_human_bytes(s->works[b].bytes, bytes));
+    moda_figures_cells(t, &s->summaries[b], s->works[b], figures_of(m, s, b));
 }
 
 static void print_means(const moda_infer *m, size_t reference, size_t round, size_t b,
@@ -61,9 +71,9 @@ static void print_means(const moda_infer *m, size_t reference, size_t round, siz
     char name[64] = "mean of class modules";
     if (!mean.count) return;
     if (round > 1) snprintf(name, sizeof name, "mean, rounded to %zu", round);
-    moda_table_row(t, "%s||%.4f|%.4f|%.3f||%.0f|%.2f", name, mean.size, mean.flops,
-                   1e3 * mean.seconds, (double)m->batches.values[b] / mean.seconds,
-                   m->subjects[reference].summaries[b].median / mean.seconds);
+    moda_table_row(t, "%s||%.4f|%.4f|%.0f|%.2f||%.4f", name, mean.size, mean.flops,
+                   (double)m->batches.values[b] / mean.seconds,
+                   m->subjects[reference].summaries[b].median / mean.seconds, 1e3 * mean.seconds);
 }
 
 static void tables(const void *infer)
@@ -71,7 +81,8 @@ static void tables(const void *infer)
     const moda_infer *m = infer;
     for (size_t b = 0; b < m->batches.n; b++) {
         moda_table *t =
-            moda_table_create("network|>parameters|>size|>FLOPs|>ms|>spread|>images/s|>speed-up");
+            moda_table_create("network|>parameters|>size|>FLOPs|>images/s|>speed-up|>bytes");
+        moda_figures_columns(t);
         printf("%sbatch %zu, %d threads, %s\n", b ? "\n" : "", m->batches.values[b],
                omp_get_max_threads(), m->fold ? "batch norms folded" : "batch norms as they are");
         for (size_t i = 0; i < m->count; i++) print_subject(m, &m->subjects[i], b, t);
@@ -90,12 +101,12 @@ static void tables(const void *infer)
 
 static json_t *timing_json(const moda_infer *m, const moda_infer_subject *s, size_t b)
 {
-    const moda_timing_summary *x = &s->summaries[b];
-    const double batch = (double)m->batches.values[b];
     json_t *json = json_pack("{s:I s:o s:o}", "batch", (json_int_t)m->batches.values[b],
-                             "images_per_second", moda_json_number(batch / x->median), "speedup",
-                             moda_json_number(moda_infer_speedup(m, s, b)));
-    if (json && moda_timing_json(x, json) != MODA_OK) json_decref(json), json = NULL;
+                             "images_per_second", moda_json_number(images_per_second(m, s, b)),
+                             "speedup", moda_json_number(moda_infer_speedup(m, s, b)));
+    if (json &&
+        moda_figures_json(&s->summaries[b], s->works[b], figures_of(m, s, b), json) != MODA_OK)
+        json_decref(json), json = NULL;
     return json;
 }
 
@@ -134,26 +145,26 @@ static json_t *subject_json(const void *infer, size_t i)
 
 static void print_row(FILE *f, const moda_infer *m, const moda_infer_subject *s, size_t b)
 {
-    const moda_timing_summary *x = &s->summaries[b];
     moda_csv_text(f, s->source);
     fputc(',', f);
     moda_csv_text(f, s->name);
     fputs(",\"", f);
     for (size_t i = 0; i < s->class_count; i++) fprintf(f, "%s%zu", i ? "," : "", s->classes[i]);
-    fprintf(f, "\",%zu,%zu,%zu,%.6g,%llu,%.6g,%zu,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g\n", s->round,
-            m->batches.values[b], s->parameters, moda_infer_size(m, s),
-            (unsigned long long)s->flops, moda_infer_share_of_flops(m, s), x->n, x->median, x->low,
-            x->high, x->best, (double)m->batches.values[b] / x->median,
+    fprintf(f, "\",%zu,%zu,%zu,%.6g,%llu,%.6g,%.6g,%.6g", s->round, m->batches.values[b],
+            s->parameters, moda_infer_size(m, s), (unsigned long long)s->flops,
+            moda_infer_share_of_flops(m, s), images_per_second(m, s, b),
             moda_infer_speedup(m, s, b));
+    moda_figures_csv(f, &s->summaries[b], s->works[b], figures_of(m, s, b));
+    fputc('\n', f);
 }
 
 static void csv_heads(const void *infer, FILE *to)
 {
     (void)infer;
     fputs("source,network,classes,round_channels,batch,parameters,size,multiply_adds,flops,"
-          "calls,median_seconds,low_seconds,high_seconds,best_seconds,images_per_second,"
-          "speedup",
+          "images_per_second,speedup",
           to);
+    moda_figures_csv_heads_as(to, "pass_flops"); /* flops is a share here */
 }
 
 /* A line per batch size. */
@@ -165,6 +176,6 @@ static void csv_row(const void *infer, size_t i, FILE *to)
 
 moda_results moda_infer_results(const moda_infer *m)
 {
-    return (moda_results){m,          &m->session, NULL,         tables,    head,
+    return (moda_results){m,          &m->session, &m->limits,   tables,    head,
                           "networks", m->count,    subject_json, csv_heads, csv_row};
 }

@@ -25,6 +25,7 @@ static moda_status new_subject(moda_infer *m, const char *source, moda_infer_sub
     m->count++;
     MODA_ALLOC(s->timings, m->batches.n * sizeof *s->timings);
     MODA_ALLOC(s->summaries, m->batches.n * sizeof *s->summaries);
+    MODA_ALLOC(s->works, m->batches.n * sizeof *s->works);
     MODA_CHECK((s->source = strdup(source)) != NULL, MODA_ERR_NOMEM, "out of memory");
     *fresh = s;
 out:

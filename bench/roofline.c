@@ -23,6 +23,16 @@ out:
     return st;
 }
 
+moda_workload moda_workload_of_parts(const moda_profile *p, bool bf16)
+{
+    moda_workload sum = {.bf16 = bf16};
+    for (size_t i = 0; i < moda_profile_parts(p); i++) {
+        const moda_profile_part *part = moda_profile_part_at(p, i);
+        sum.flops += part->flops, sum.bytes += part->bytes;
+    }
+    return sum;
+}
+
 static bool counted(moda_workload w)
 {
     return w.bytes > 0;
@@ -95,11 +105,17 @@ out:
     return st;
 }
 
+void moda_figures_csv_heads_as(FILE *f, const char *flops)
+{
+    fprintf(f,
+            ",calls,median_seconds,low_seconds,high_seconds,best_seconds,%s,bytes,"
+            "flops_per_second,bytes_per_second,bound,share_of_bound",
+            flops);
+}
+
 void moda_figures_csv_heads(FILE *f)
 {
-    fputs(",calls,median_seconds,low_seconds,high_seconds,best_seconds,flops,bytes,"
-          "flops_per_second,bytes_per_second,bound,share_of_bound",
-          f);
+    moda_figures_csv_heads_as(f, "flops");
 }
 
 void moda_figures_csv(FILE *f, const moda_timing_summary *t, moda_workload w, moda_figures x)

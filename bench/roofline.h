@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "base/table.h"
 #include "bench/timing.h"
+#include "engine/profile.h"
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -37,6 +38,9 @@ typedef struct moda_figures {
     bool compute; /* operations, not bytes, are the bound */
 } moda_figures;
 
+/* The sum of all parts of an engine's program. */
+moda_workload moda_workload_of_parts(const moda_profile *profile, bool bf16);
+
 moda_figures moda_figures_of(const moda_limits *limits, moda_workload work, double median);
 
 /* "peak 240.1 GFLOP/s (bf16 480.0), bandwidth 25.10 GB/s" on stdout, without newline. */
@@ -54,6 +58,8 @@ MODA_MUST_USE moda_status moda_figures_json(const moda_timing_summary *time, mod
                                             moda_figures figures, json_t *object);
 /* The same as columns of a CSV file, without newline; a comma before each. */
 void moda_figures_csv_heads(FILE *f);
+/* With another name for the column of operations, for a table that has one called flops. */
+void moda_figures_csv_heads_as(FILE *f, const char *flops);
 void moda_figures_csv(FILE *f, const moda_timing_summary *time, moda_workload work,
                       moda_figures figures);
 

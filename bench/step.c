@@ -91,16 +91,6 @@ out:
     return st;
 }
 
-static moda_workload work_of_parts(const moda_profile *p, bool bf16)
-{
-    moda_workload sum = {.bf16 = bf16};
-    for (size_t i = 0; i < moda_profile_parts(p); i++) {
-        const moda_profile_part *part = moda_profile_part_at(p, i);
-        sum.flops += part->flops, sum.bytes += part->bytes;
-    }
-    return sum;
-}
-
 static size_t resident_bytes(void)
 {
     struct rusage usage;
@@ -154,9 +144,9 @@ moda_status moda_step_bench_run(moda_step_bench *b)
     MODA_TRY(train(b, model, data));
     /* The limits' arrays are no part of what the steps need: they come behind them. */
     if (!b->profiled) MODA_TRY(moda_limits_measure(&b->limits));
-    b->work =
-        work_of_parts(b->profile, b->precision == MODA_PRECISION_BF16 ||
-                                      (b->precision == MODA_PRECISION_AUTO && moda_cpu_has_bf16()));
+    const bool bf16 = b->precision == MODA_PRECISION_BF16 ||
+                      (b->precision == MODA_PRECISION_AUTO && moda_cpu_has_bf16());
+    b->work = moda_workload_of_parts(b->profile, bf16);
     MODA_TRY(moda_timings_summarise(&b->timings, &b->time));
 out:
     moda_dataset_destroy(data);

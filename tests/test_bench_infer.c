@@ -160,7 +160,41 @@ Test(bench_infer, a_second_time_counting)
     moda_infer_free(&m);
 }
 
+/* By hand, of an image: a convolution of 4 weights of 3x3x3 at 8x8 places, and 10x256 of the linear
+ * layer. A pass reads at the least input and weights, and writes and reads the map between; what it
+ * copies besides is small here. */
+Test(bench_infer, work_is_that_of_the_program)
+{
+    size_t batches[] = {1, 6};
+    const double image = 2 * (4 * 27 * 64 + 10 * 256), weights = 4 * (4 * 27 + 4 + 2560 + 10);
+    moda_infer m = {
+        .batches = {batches, 2}, .session = {.seconds = 0.001, .rounds = 1}, .fold = true};
+    test_write("b.net", "[net]\ninput = 3 8 8\n[conv]\nname = a\noutputs = 4\nkernel = 3\n"
+                        "padding = 1\n[relu]\n[linear]\nname = z\noutputs = classes\n");
+    cr_assert(eq(int, moda_infer_add_model(&m, test_path("b.net")), MODA_OK), "%s",
+              moda_last_error());
+    cr_assert(eq(int, moda_infer_add_model(&m, "vgg16"), MODA_OK), "%s", moda_last_error());
+    cr_assert(eq(int, moda_infer_run(&m), MODA_OK), "%s", moda_last_error());
+    for (size_t b = 0; b < 2; b++) {
+        const moda_workload *w = &m.subjects[0].works[b], *vgg = &m.subjects[1].works[b];
+        const double n = (double)batches[b], least = weights + n * 4 * (192 + 2 * 256 + 10);
+        cr_assert(eq(dbl, w->flops, n * image));
+        cr_assert(eq(dbl, vgg->flops, n * 2 * (double)m.subjects[1].flops));
+        cr_assert(le(dbl, least, w->bytes), "batch %zu", batches[b]);
+        cr_assert(lt(dbl, w->bytes, 6 * least), "batch %zu", batches[b]);
+    }
+    cr_assert(m.limits.flops > 1e6 && m.limits.bandwidth > 1e6);
+    moda_infer_free(&m);
+}
+
 /* ---- the program ---- */
+
+static double number(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    cr_assert(eq(int, json_is_number(value), 1), "%s", key);
+    return json_number_value(value);
+}
 
 static int moda(const char *arguments)
 {
@@ -182,7 +216,7 @@ Test(bench_infer, json_and_csv_tell_the_same)
               "%s", test_read(test_path("err")));
     char *out = test_read(test_path("out")), *csv = test_read(test_path("i.csv"));
     cr_assert(strstr(out, "batch 1,") && strstr(out, "batch 4,") && strstr(out, "classes 0,3,5") &&
-                  strstr(out, "mean of class modules"),
+                  strstr(out, "mean of class modules") && strstr(out, "bandwidth"),
               "%s", out);
     json_t *json = NULL;
     cr_assert(eq(int, moda_json_read(test_path("i.json"), &json), MODA_OK));
@@ -191,15 +225,21 @@ Test(bench_infer, json_and_csv_tell_the_same)
     size_t rows = 0;
     char *rest = NULL, *line = strtok_r(csv, "\n", &rest);
     cr_assert(ne(ptr, strstr(line, "source,network,classes,round_channels,batch,"), NULL));
+    cr_assert(ne(ptr, strstr(line, ",flops,images_per_second,"), NULL));
+    cr_assert(ne(ptr, strstr(line, ",pass_flops,bytes,"), NULL), "two columns of one name");
+    cr_assert(lt(dbl, 0, number(json, "peak_flops")));
+    cr_assert(lt(dbl, 0, number(json, "peak_bandwidth")));
     for (; (line = strtok_r(NULL, "\n", &rest)); rows++) {
         const json_t *n = json_array_get(networks, rows / 2);
         const json_t *t = json_array_get(json_object_get(n, "timings"), rows % 2);
         char want[128];
         cr_assert(ne(ptr, strstr(line, json_string_value(json_object_get(n, "network"))), NULL));
-        snprintf(want, sizeof want, ",%.6g,%.6g\n",
-                 json_number_value(json_object_get(t, "images_per_second")),
-                 json_number_value(json_object_get(t, "speedup")));
-        want[strlen(want) - 1] = 0;
+        snprintf(want, sizeof want, ",%.6g,%.6g,%d,%.6g,", number(t, "images_per_second"),
+                 number(t, "speedup"), (int)number(t, "calls"), number(t, "median_seconds"));
+        cr_assert(ne(ptr, strstr(line, want), NULL), "row %zu: %s: %s", rows, want, line);
+        snprintf(want, sizeof want, ",%.0f,%.0f,%.6g,%.6g,%s,%.6g", number(t, "flops"),
+                 number(t, "bytes"), number(t, "flops_per_second"), number(t, "bytes_per_second"),
+                 json_string_value(json_object_get(t, "bound")), number(t, "share_of_bound"));
         cr_assert(eq(str, line + strlen(line) - strlen(want), want), "row %zu", rows);
     }
     cr_assert(eq(sz, rows, 26));
