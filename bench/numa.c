@@ -60,6 +60,7 @@ static moda_status measure(void *user, size_t i, double seconds)
     const size_t steps = moda_turn_steps(&s->timings, seconds);
     MODA_TRY(call(b, s->policy->bind, s->placement, steps, &figures));
     MODA_TRY(moda_turn_take_seconds(figures, &s->timings));
+    moda_turn_take_work(figures, &s->work, &b->limits);
     const json_t *why = json_object_get(figures, "not_counted");
     if (json_is_string(why)) snprintf(b->why, sizeof b->why, "%s", json_string_value(why));
     s->counts.near += moda_turn_number(figures, "near_fetches");

@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "bench/remote.h"
 #include "bench/results.h"
+#include "bench/roofline.h"
 #include "bench/session.h"
 #include "bench/timing.h"
 #include <stdbool.h>
@@ -28,6 +29,7 @@ typedef struct moda_numa_subject {
     moda_timings timings;      /* of steps, all rounds */
     moda_timing_summary time;  /* after the run */
     moda_remote_counts counts; /* of those steps */
+    moda_workload work;        /* of a step */
 } moda_numa_subject;
 
 typedef struct moda_numa_bench {
@@ -38,6 +40,8 @@ typedef struct moda_numa_bench {
     bool smt;
     size_t seed;
     moda_session session;
+    moda_limits
+        limits;   /* of the machine with these threads, the best of all turns; after the run */
     size_t nodes; /* on which bound threads run; after the run */
     moda_numa_subject *subjects;
     size_t count;

@@ -143,9 +143,9 @@ void moda_figures_cells(moda_table *t, const moda_timing_summary *x, moda_worklo
 {
     moda_table_cell(t, "%.4f", 1e3 * x->median);
     moda_table_cell(t, "%.4f - %.4f", 1e3 * x->low, 1e3 * x->high);
-    if (!counted(w)) return; /* what is not there stays blank */
-    moda_table_cell(t, w.flops > 0 ? "%.2f" : "", f.flops * 1e-9);
-    moda_table_cell(t, "%.2f", f.bytes * 1e-9);
-    moda_table_cell(t, "%.2f", f.share);
-    moda_table_cell(t, "%s", bound_name(f));
+    const bool known = counted(w);
+    moda_table_cell(t, known && w.flops > 0 ? "%.2f" : "", f.flops * 1e-9);
+    moda_table_cell(t, known ? "%.2f" : "", f.bytes * 1e-9);
+    moda_table_cell(t, known ? "%.2f" : "", f.share);
+    moda_table_cell(t, "%s", known ? bound_name(f) : "");
 }

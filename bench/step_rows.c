@@ -40,14 +40,8 @@ out:
 static moda_status take(moda_step_row *r, const json_t *figures)
 {
     moda_status st = MODA_OK;
-    const moda_limits now = {moda_turn_number(figures, "peak_flops"),
-                             moda_turn_number(figures, "peak_flops_bf16"),
-                             moda_turn_number(figures, "peak_bandwidth")};
     MODA_TRY(take_seconds(r, figures));
-    r->limits = moda_limits_best(r->limits, now);
-    r->work =
-        (moda_workload){moda_turn_number(figures, "flops"), moda_turn_number(figures, "bytes"),
-                        json_is_true(json_object_get(figures, "work_in_bf16"))};
+    moda_turn_take_work(figures, &r->work, &r->limits);
     r->memory = (size_t)moda_turn_number(figures, "memory_bytes");
     r->resident =
         (size_t)moda_turn_number(figures, "resident_bytes"); /* tuning was another turn's */

@@ -31,6 +31,16 @@ double moda_turn_number(const json_t *figures, const char *key)
     return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
+void moda_turn_take_work(const json_t *figures, moda_workload *work, moda_limits *limits)
+{
+    const moda_limits now = {moda_turn_number(figures, "peak_flops"),
+                             moda_turn_number(figures, "peak_flops_bf16"),
+                             moda_turn_number(figures, "peak_bandwidth")};
+    *limits = moda_limits_best(*limits, now);
+    *work = (moda_workload){moda_turn_number(figures, "flops"), moda_turn_number(figures, "bytes"),
+                            json_is_true(json_object_get(figures, "work_in_bf16"))};
+}
+
 void moda_turn_team(const json_t *figures, size_t *threads, size_t *nodes, long long *first)
 {
     const json_t *team = json_object_get(figures, "team"), *list = json_object_get(team, "nodes");

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/status.h"
+#include "bench/roofline.h"
 #include "bench/timing.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,6 +41,8 @@ size_t moda_turn_steps(const moda_timings *timings, double seconds);
 MODA_MUST_USE moda_status moda_turn_take_seconds(const json_t *figures, moda_timings *timings);
 /* A number of the figures, NAN if it is not there. */
 double moda_turn_number(const json_t *figures, const char *key);
+/* What a step does, and the machine's limits, of which what was better before stays. */
+void moda_turn_take_work(const json_t *figures, moda_workload *work, moda_limits *limits);
 /* With how many threads, on how many nodes, of which the first is number *first; NULLs are fine. */
 void moda_turn_team(const json_t *figures, size_t *threads, size_t *nodes, long long *first);
 

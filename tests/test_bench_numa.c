@@ -30,14 +30,15 @@ static const char *script(const char *body)
 }
 
 /* Two nodes, of which the first has number 3. Step times tell policies apart: 1 s for first-touch, 2 s
- * and 4 s for sliced, 3 s for interleaved, 5 s for a node. */
-#define TWO_NODES                                                                                  \
-    "case $place in sliced) s=2,4.0 ;; first-touch) s=1.0 ;; interleaved) s=3.0 ;; node:3) s=5.0 " \
-    ";; "                                                                                          \
-    "esac\n"                                                                                       \
-    "printf '{\"team\": {\"threads\": 4, \"nodes\": [{\"node\": 3}, {\"node\": 1}]}, "             \
-    "\"not_counted\": null, \"near_fetches\": 30, \"far_fetches\": 10.0, "                         \
-    "\"seconds\": [%s]}' $s >$json"
+ * and 4 s for sliced, 3 s for interleaved, 5 s for a node, which has half the peak. 6e9 operations take 3 s
+ * at the other policies' peak. */
+#define TWO_NODES                                                                               \
+    "p=2; case $place in sliced) s=2,4.0 ;; first-touch) s=1.0 ;; interleaved) s=3.0 ;; "       \
+    "node:3) s=5.0 p=1 ;; esac\n"                                                               \
+    "printf '{\"team\": {\"threads\": 4, \"nodes\": [{\"node\": 3}, {\"node\": 1}]}, "          \
+    "\"not_counted\": null, \"near_fetches\": 30, \"far_fetches\": 10.0, \"flops\": 6e9, "      \
+    "\"bytes\": 3e9, \"peak_flops\": %se9, \"peak_bandwidth\": 4e9, \"seconds\": [%s]}' $p $s " \
+    ">$json"
 
 static moda_numa_bench bench_of(const char *program)
 {
@@ -106,6 +107,10 @@ Test(bench_numa, turns_add_up)
     cr_assert(eq(dbl, json_number_value(json_object_get(node, "median_seconds")), 5));
     cr_assert(eq(dbl, json_number_value(json_object_get(node, "against_off")), 5));
     cr_assert(eq(dbl, json_number_value(json_object_get(node, "far_share")), 0.25));
+    cr_assert(eq(dbl, json_number_value(json_object_get(json, "peak_flops")), 2e9));
+    cr_assert(eq(dbl, json_number_value(json_object_get(node, "flops_per_second")), 1.2e9));
+    cr_assert(eq(dbl, json_number_value(json_object_get(node, "share_of_bound")), 0.6));
+    cr_assert(eq(str, (char *)json_string_value(json_object_get(node, "bound")), "compute"));
     test_capture(1);
     moda_results_print(&results);
     char *out = test_captured();
@@ -141,7 +146,7 @@ Test(bench_numa, the_whole_benchmark)
         eq(dbl, json_number_value(json_object_get(json_array_get(policies, 0), "against_off")), 1));
     char *csv = test_read(test_path("n.csv"));
     cr_assert(eq(sz, lines_with(csv, "\n"), 1 + json_array_size(policies)), "%s", csv);
-    cr_assert(eq(sz, lines_with(csv, ","), 9 * (1 + json_array_size(policies))), "%s", csv);
+    cr_assert(eq(sz, lines_with(csv, ","), 15 * (1 + json_array_size(policies))), "%s", csv);
     free(csv);
     json_decref(json);
 }
