@@ -68,13 +68,17 @@ out:
     return st;
 }
 
-static moda_status read_tuning(const char *path, moda_tuning *tuning)
+static moda_status read_tuning(const char *path, moda_precision precision, moda_tuning *tuning)
 {
     moda_status st = MODA_OK;
     json_t *entries = NULL, *one;
     size_t i;
     moda_tuning_entry entry;
     MODA_TRY(moda_json_read(path, &entries));
+    MODA_CHECK(
+        json_is_array(entries), MODA_ERR_FORMAT,
+        "%s: no list of choices: take \"tuning\" of another turn's --json, as a file of its own",
+        path);
     json_array_foreach(entries, i, one)
     {
         MODA_CHECK(
@@ -83,6 +87,10 @@ static moda_status read_tuning(const char *path, moda_tuning *tuning)
             path, i);
         MODA_TRY(moda_tuning_set(tuning, &entry));
     }
+    MODA_CHECK(precision != MODA_PRECISION_AUTO || tuning->count > 0, MODA_ERR_ARG,
+               "--tuning %s has no choices, and --precision auto goes by them: say f32 or bf16, or "
+               "leave --tuning out",
+               path);
 out:
     json_decref(entries);
     return st;
@@ -99,7 +107,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     bool help = false;
     MODA_TRY(parse(self, argc, argv, &s, &help));
     if (help) goto out;
-    if (s.tuning) MODA_TRY(read_tuning(s.tuning, &s.bench.tuning));
+    if (s.tuning) MODA_TRY(read_tuning(s.tuning, s.bench.precision, &s.bench.tuning));
     moda_step_bench_count(&s.bench);
     MODA_TRY(moda_threads_start(&s.common, &threads));
     MODA_TRY(moda_step_bench_run(&s.bench));

@@ -67,6 +67,11 @@ static void add_number(words *w, const char *option, size_t value)
     add(w, option, text);
 }
 
+static bool has_choices(const moda_turn_call *c)
+{
+    return json_array_size(c->tuning) > 0;
+}
+
 static void make_words(const moda_turn_call *c, const turn *t, words *w)
 {
     *w = (words){.word = {"moda", "bench", "turn"}, .n = 3};
@@ -82,7 +87,7 @@ static void make_words(const moda_turn_call *c, const turn *t, words *w)
     add_number(w, "--seed", c->seed);
     if (c->profiled) w->word[w->n++] = "--profile";
     if (c->smt) w->word[w->n++] = "--smt";
-    if (c->tuning)
+    if (has_choices(c))
         add(w, "--tuning", t->tuning);
     else
         add(w, "--tune", c->tune);
@@ -134,7 +139,7 @@ moda_status moda_turn(const moda_turn_call *call, json_t **figures)
     int how = 0;
     moda_child_begin();
     MODA_TRY(make_folder(&t));
-    if (call->tuning) MODA_TRY(moda_json_write(t.tuning, call->tuning));
+    if (has_choices(call)) MODA_TRY(moda_json_write(t.tuning, call->tuning));
     make_words(call, &t, &w);
     MODA_TRY(moda_child_run(call->program, (char *const *)w.word, t.said, &how));
     MODA_TRY(judge(&t, how));

@@ -16,8 +16,8 @@ typedef struct moda_turn_call {
     const char *model, *data, *method, *precision, *tune, *bind, *placement;
     size_t batch, steps, threads, seed; /* threads 0: not given */
     bool smt, profiled;
-    /* "tuning" of an earlier turn's figures, for the same choices: tune does not count then; NULL:
-     * none. */
+    /* "tuning" of an earlier turn's figures, for the same choices: tune does not count then; NULL, or
+     * empty, as of a network without convolutions: none. */
     const json_t *tuning;
 } moda_turn_call;
 

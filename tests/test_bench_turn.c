@@ -278,6 +278,31 @@ Test(bench_turn, choices_of_a_turn_are_another_ones)
                       "bench turn " TINY "--precision auto --tuning t.json");
 }
 
+/* Nothing that is no list counts as a list without entries. */
+Test(bench_turn, what_is_no_list_of_choices_is_refused)
+{
+    program_must("bench turn " TINY "--batch-size 4 --steps 2 --json whole.json");
+    program_must_fail(1, "whole.json: no list of choices",
+                      "bench turn " TINY "--tuning whole.json");
+    test_write("empty.json", "[]");
+    program_must_fail(2, "empty.json has no choices",
+                      "bench turn " TINY "--precision auto --tuning empty.json");
+    program_must("bench turn " TINY "--batch-size 4 --steps 2 --tuning empty.json");
+}
+
+/* Where there is nothing to choose later turns do as the first did. */
+Test(bench_turn, a_network_without_choices_is_measured_in_auto)
+{
+    test_write("flat.net", "[net]\ninput=3 8 8\n[linear]\nname=a\noutputs=classes\n");
+    program_must("bench step --model flat.net --method standard --precision auto --threads 1 "
+                 "--batch-size 4 --seconds 0.02 --rounds 2 --quiet --json s.json");
+    json_t *json = program_json("s.json");
+    const json_t *row = json_array_get(json_object_get(json, "rows"), 0);
+    cr_assert(eq(sz, json_array_size(json_object_get(row, "tuning")), 0));
+    cr_assert(lt(int, 5, (int)json_integer_value(json_object_get(row, "calls"))), "one turn only");
+    json_decref(json);
+}
+
 /* Images of 24x24, 3 classes: the network is made for them; a batch is never cut. */
 Test(bench_turn, named_images_are_taken)
 {
