@@ -3,6 +3,7 @@
 #include "bench/child_internal.h"
 #include "bench/turn_internal.h"
 #include <errno.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,13 +36,16 @@ out:
     return st;
 }
 
+static int remove_entry(const char *path, const struct stat *s, int type, struct FTW *where)
+{
+    (void)s, (void)type, (void)where;
+    return remove(path);
+}
+
+/* With what a turn that was stopped had begun to write. */
 static void remove_folder(const turn *t)
 {
-    if (!*t->folder) return;
-    unlink(t->figures);
-    unlink(t->said);
-    unlink(t->tuning);
-    rmdir(t->folder);
+    if (*t->folder) nftw(t->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 /* ---- its arguments ---- */

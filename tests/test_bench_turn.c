@@ -35,6 +35,16 @@ static moda_status turn(const char *program)
     return st;
 }
 
+static size_t folders_left(void)
+{
+    size_t n = 0;
+    DIR *folder = opendir(test_folder());
+    cr_assert(ne(ptr, folder, NULL));
+    for (struct dirent *e; (e = readdir(folder));) n += strncmp(e->d_name, "moda-turn-", 10) == 0;
+    closedir(folder);
+    return n;
+}
+
 Test(bench_turn, what_it_says_is_passed_on)
 {
     const char *program =
@@ -51,6 +61,16 @@ Test(bench_turn, what_it_says_is_passed_on)
     cr_assert(eq(int, turn("/nowhere/moda"), MODA_ERR_IO));
     cr_assert(ne(ptr, (void *)strstr(moda_last_error(), "/nowhere/moda"), NULL), "%s",
               moda_last_error());
+}
+
+/* As one does that is stopped while it writes. */
+Test(bench_turn, what_it_left_half_written_is_removed)
+{
+    const char *program = script("while test $# != 0; do test $1 = --json && json=$2; shift; done\n"
+                                 "echo half >$json.XXX; echo '{}' >$json");
+    setenv("TMPDIR", test_folder(), 1);
+    cr_assert(eq(int, turn(program), MODA_OK), "%s", moda_last_error());
+    cr_assert(eq(sz, folders_left(), 0));
 }
 
 Test(bench_turn, as_many_steps_as_there_is_time_for)
@@ -94,16 +114,6 @@ static pid_t pid_in(const char *name)
         usleep(10000);
     }
     return 0;
-}
-
-static size_t folders_left(void)
-{
-    size_t n = 0;
-    DIR *folder = opendir(test_folder());
-    cr_assert(ne(ptr, folder, NULL));
-    for (struct dirent *e; (e = readdir(folder));) n += strncmp(e->d_name, "moda-turn-", 10) == 0;
-    closedir(folder);
-    return n;
 }
 
 /* The one that starts turns is sent a signal while one runs, which alone would run for long. */
