@@ -1,6 +1,7 @@
 /* decompose/replace.c - fitting what decides between a weak model and a module, and judging it. */
 #include "decompose/replace.h"
 #include "decompose/compose.h"
+#include "decompose/strip.h"
 #include "engine/evaluate.h"
 #include <math.h>
 #include <stdlib.h>
@@ -214,7 +215,7 @@ out:
 moda_status moda_replace_module(const char *directory, uint32_t class_number, moda_model **module)
 {
     moda_status st = MODA_OK;
-    moda_model *model = NULL;
+    moda_model *model = NULL, *plain = NULL;
     moda_masks *masks = NULL;
     *module = NULL;
     MODA_TRY(moda_decomposition_open(directory, &model, &masks));
@@ -222,8 +223,10 @@ moda_status moda_replace_module(const char *directory, uint32_t class_number, mo
     MODA_CHECK(output < model->net->classes, MODA_ERR_ARG,
                "%s: no module of class %u: its model (network %s) was not trained on that class",
                directory, class_number, model->net->name);
-    MODA_TRY(moda_compose(model, masks, &output, 1, module));
+    MODA_TRY(moda_model_strip(model, &plain));
+    MODA_TRY(moda_compose(plain ? plain : model, masks, &output, 1, module));
 out:
+    moda_model_destroy(plain);
     moda_model_destroy(model);
     moda_masks_destroy(masks);
     return st;

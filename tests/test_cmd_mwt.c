@@ -146,3 +146,27 @@ Test(cmd_mwt, wrong_calls_say_what_is_wrong)
                       "--tau 0.9 --out x");
     cr_assert(program_lacks("x.st"));
 }
+
+static double result_of(const char *file, const char *which, const char *key)
+{
+    json_t *json = program_json(file);
+    const double x = json_number_value(json_object_get(json_object_get(json, which), key));
+    json_decref(json);
+    return x;
+}
+
+/* A module of MwT answers for all classes of its model; of these the one that is asked for counts. */
+Test(cmd_mwt, a_module_repairs_and_extends_another_model)
+{
+    program_must("train --model small.net " DATA " --epochs 3 --batch-size 32 --out w");
+    program_must("replace --weak w/model.safetensors --modules m --class 2 " DATA
+                 " --epochs 2 --out r.safetensors --json r.json");
+    program_must("eval r.safetensors " DATA " --json e.json");
+    cr_assert(eq(dbl, number("e.json", "accuracy"), result_of("r.json", "after", "all")));
+    program_must("train --model small.net " DATA
+                 " --classes 0,1,3,4 --relabel --epochs 3 --batch-size 32 --out v");
+    program_must("add-class --weak v/model.safetensors --modules m --class 2 " DATA
+                 " --classes 0,1,2,3,4 --relabel --epochs 2 --out x.safetensors --json x.json");
+    program_must("eval x.safetensors " DATA " --json e.json");
+    cr_assert(eq(dbl, number("e.json", "accuracy"), result_of("x.json", "after", "all")));
+}
