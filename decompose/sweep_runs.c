@@ -5,8 +5,11 @@
 #include "decompose/checksum.h"
 #include "decompose/commands.h"
 #include "decompose/rates.h"
+#include "engine/checkpoint.h"
 #include "engine/commands.h"
-#include <glob.h>
+#include "engine/run.h"
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,12 +77,17 @@ void moda_sweep_runs_free(moda_sweep_run *runs, size_t count)
 
 /* ---- the folder ---- */
 
-/* How many words an option takes that changes how long it takes and what is shown, not what comes
- * out; 0: it is another one. */
+/* How many words an option takes that changes how long it takes, when it stops and what is shown,
+ * not what comes out; 0: it is another one. */
 static size_t words_of_speed(const char *word)
 {
-    static const char *const with_value[] = {"--threads", "--bind"};
-    if (strcmp(word, "--quiet") == 0 || strcmp(word, "--smt") == 0) return 1;
+    static const char *const alone[] = {"--quiet", "--smt", "--resume", "--resume-anyway"};
+    static const char *const with_value[] = {"--threads",          "--bind",
+                                             "--placement",        "--time-limit",
+                                             "--checkpoint-steps", "--checkpoint-epochs",
+                                             "--keep-checkpoints", "--checkpoint-minutes"};
+    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
+        if (strcmp(word, alone[i]) == 0) return 1;
     for (size_t i = 0; i < sizeof with_value / sizeof *with_value; i++) {
         const size_t n = strlen(with_value[i]);
         if (strncmp(word, with_value[i], n) == 0 && (word[n] == '=' || word[n] == 0))
@@ -111,31 +119,59 @@ out:
     return st;
 }
 
-/* Whether any folder below has a trained model. */
-static moda_status has_finished_run(const char *directory, bool *yes)
+/* Whether a run was cut short behind a checkpoint, from which it can go on. */
+static moda_status has_checkpoint(const char *run, bool *yes)
 {
     moda_status st = MODA_OK;
-    glob_t found = {0};
-    char *pattern = moda_format("%s/alpha-*/model.safetensors", directory);
-    MODA_CHECK(pattern, MODA_ERR_NOMEM, "out of memory: %s", directory);
-    *yes = glob(pattern, GLOB_NOSORT, NULL, &found) == 0;
-    globfree(&found);
+    size_t step;
+    char *folder = moda_run_checkpoints(run);
+    MODA_CHECK(folder, MODA_ERR_NOMEM, "out of memory: %s", run);
+    MODA_TRY(moda_checkpoint_newest(folder, &step, yes));
 out:
-    free(pattern);
+    free(folder);
+    return st;
+}
+
+/* Whether a run has something that another call takes up: its model, or a checkpoint. */
+static moda_status has_results(const char *directory, const char *name, bool *yes)
+{
+    moda_status st = MODA_OK;
+    char *run = moda_format("%s/%s", directory, name);
+    char *model = moda_format("%s/%s/model.safetensors", directory, name);
+    MODA_CHECK(run && model, MODA_ERR_NOMEM, "out of memory: %s", directory);
+    *yes = moda_is_file(model);
+    if (!*yes) MODA_TRY(has_checkpoint(run, yes));
+out:
+    free(run);
+    free(model);
+    return st;
+}
+
+/* Of any run below, those of earlier calls with other weights too. */
+static moda_status any_has_results(const char *directory, bool *yes)
+{
+    moda_status st = MODA_OK;
+    DIR *folder = opendir(directory);
+    *yes = false;
+    MODA_CHECK(folder, MODA_ERR_IO, "%s: %s", directory, strerror(errno));
+    for (const struct dirent *e; !*yes && (e = readdir(folder)) != NULL;)
+        if (strncmp(e->d_name, "alpha-", 6) == 0) MODA_TRY(has_results(directory, e->d_name, yes));
+out:
+    if (folder) closedir(folder);
     return st;
 }
 
 moda_status moda_sweep_runs_begin(const moda_sweep_plan *plan)
 {
     moda_status st = MODA_OK;
-    bool finished = false;
+    bool results = false;
     json_t *now = NULL, *before = NULL;
     char *path = moda_format("%s/sweep.json", plan->directory);
     MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory: %s", plan->directory);
     MODA_TRY(options_json(plan, &now));
     MODA_TRY(moda_make_directory(plan->directory));
-    MODA_TRY(has_finished_run(plan->directory, &finished));
-    if (moda_is_file(path) && finished) {
+    MODA_TRY(any_has_results(plan->directory, &results));
+    if (moda_is_file(path) && results) {
         MODA_TRY(moda_json_read(path, &before));
         MODA_CHECK(json_equal(now, before), MODA_ERR_ARG,
                    "%s: the runs of this folder have other options than these: name another folder "
@@ -174,12 +210,14 @@ static moda_status train(const moda_sweep_plan *plan, const moda_sweep_run *run)
 {
     moda_status st = MODA_OK;
     char alpha[32], beta[32], gamma[32];
+    bool resume = false;
     snprintf(alpha, sizeof alpha, "%.15g", run->alpha);
     snprintf(beta, sizeof beta, "%.15g", run->beta);
     snprintf(gamma, sizeof gamma, "%.15g", run->gamma);
-    const char *const more[] = {"--alpha", alpha, "--beta", beta,
-                                "--gamma", gamma, "--out",  run->directory};
-    MODA_TRY(call(&moda_command_train, &plan->train, more, sizeof more / sizeof more[0]));
+    const char *const more[] = {"--alpha", alpha,   "--beta",       beta,      "--gamma",
+                                gamma,     "--out", run->directory, "--resume"};
+    MODA_TRY(has_checkpoint(run->directory, &resume));
+    MODA_TRY(call(&moda_command_train, &plan->train, more, sizeof more / sizeof *more - !resume));
 out:
     return st;
 }

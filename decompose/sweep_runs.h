@@ -30,11 +30,13 @@ MODA_MUST_USE moda_status moda_sweep_runs_list(const moda_sweep_plan *plan, moda
                                                size_t *count);
 void moda_sweep_runs_free(moda_sweep_run *runs, size_t count);
 
-/* Makes the plan's folder and writes the options into its sweep.json. Fails: MODA_ERR_ARG when the
- * folder holds runs of other options: they would stand in one table as if they were comparable. */
+/* Makes the plan's folder and writes the options into its sweep.json, but those that only say how fast a
+ * run is and when it stops. Fails: MODA_ERR_ARG when the folder holds models or checkpoints of other
+ * options: they would stand in one table as if they were comparable. */
 MODA_MUST_USE moda_status moda_sweep_runs_begin(const moda_sweep_plan *plan);
 /* Trains and decomposes one run, as far as that is not done. A run whose model is there is finished; one
- * that was cut short begins again. */
+ * that was cut short goes on from its last checkpoint, or begins again if it has none. Fails as
+ * moda train and moda decompose do: MODA_STOPPED by a signal or --time-limit. */
 MODA_MUST_USE moda_status moda_sweep_runs_do(const moda_sweep_plan *plan,
                                              const moda_sweep_run *run);
 

@@ -265,6 +265,29 @@ Test(cmd_reuse, sweep_over_trainings_skips_finished_ones)
     free(said);
 }
 
+/* Stopped before its first step, it goes on with the same call, but not with another. */
+Test(cmd_reuse, a_stopped_sweep_goes_on)
+{
+    static const char call[] =
+        "sweep --model lenet5 --data synthetic:classes=3,channels=1,train=96,test=30 --epochs 2 "
+        "--batch-size 32 --tune off --threads 1 --tau 0.5 --quiet --out ";
+    char line[400];
+    snprintf(line, sizeof line, "%swhole", call);
+    succeed(line);
+    snprintf(line, sizeof line, "%spart --time-limit 1s", call);
+    fail(line, 75, "--time-limit");
+    cr_assert(moda_is_directory(test_path("part/alpha-1_beta-1_gamma-0.3/checkpoints")));
+    snprintf(line, sizeof line, "%spart --lr 0.1", call);
+    fail(line, 2, "other options");
+    snprintf(line, sizeof line, "%spart --time-limit 1d --checkpoint-steps 2", call);
+    succeed(line);
+    char *part = test_read(test_path("part/sweep.csv"));
+    char *whole = test_read(test_path("whole/sweep.csv"));
+    cr_assert(eq(str, part, whole));
+    free(part);
+    free(whole);
+}
+
 Test(cmd_reuse, options_without_effect_are_refused)
 {
     fail("reuse modules " DATA " --per-class 3", 2, "--per-class");

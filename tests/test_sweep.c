@@ -210,17 +210,19 @@ Test(sweep, a_row_is_what_decomposing_and_reusing_give)
     moda_model_destroy(model);
 }
 
+/* The folder's name is no pattern. */
 Test(sweep, runs_of_other_options_are_not_mixed)
 {
-    char *words[] = {"--model", "lenet5", "--threads", "2", "--epochs", "3", "--bind=0-1", "--smt"};
-    moda_sweep_plan plan = {.directory = test_path("runs"), .train = {words, 8}};
+    char *words[] = {"--model", "lenet5",   "--threads",    "2", "--epochs",
+                     "3",       "--resume", "--time-limit", "1", "--checkpoint-steps=2"};
+    moda_sweep_plan plan = {.directory = test_path("runs[1]"), .train = {words, 10}};
     must(moda_sweep_runs_begin(&plan));
     words[5] = "4"; /* nothing has run yet: no harm */
     must(moda_sweep_runs_begin(&plan));
-    must(moda_make_directory(test_path("runs/alpha-1_beta-1_gamma-0.3")));
-    test_write("runs/alpha-1_beta-1_gamma-0.3/model.safetensors", "finished");
-    words[3] = "1", words[6] = "--bind=none"; /* threads may change */
-    plan.train.n = 7;
+    must(moda_make_directory(test_path("runs[1]/alpha-1_beta-1_gamma-0.3")));
+    test_write("runs[1]/alpha-1_beta-1_gamma-0.3/model.safetensors", "finished");
+    words[3] = "1"; /* threads may change, and when it stops */
+    plan.train.n = 6;
     must(moda_sweep_runs_begin(&plan));
     words[5] = "5";
     cr_assert(eq(int, moda_sweep_runs_begin(&plan), MODA_ERR_ARG));
