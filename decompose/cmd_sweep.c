@@ -83,15 +83,18 @@ static void options_table(settings *s, moda_option *data, moda_option *common,
     memcpy(table, options, sizeof options);
 }
 
-/* True if the trainings are of MwT, which has weights and defaults of its own. */
-static bool trains_mwt(const moda_words *words)
+/* What is wrong with the trainings' words before any of them is spent hours on. */
+static moda_status check_words(moda_sweep_plan *plan)
 {
-    bool yes = false;
-    for (size_t i = 0; i < words->n; i++)
-        yes |= strcmp(words->word[i], "--method=mwt") == 0 ||
-               (i > 0 && strcmp(words->word[i - 1], "--method") == 0 &&
-                strcmp(words->word[i], "mwt") == 0);
-    return yes;
+    moda_status st = MODA_OK;
+    const char *method = moda_words_value(&plan->train, "method");
+    const char *activity = moda_words_value(&plan->decompose, "activity");
+    MODA_CHECK(!method || strcmp(method, "mwt") != 0, MODA_ERR_ARG,
+               "--method mwt: trainings vary the losses of --method moda: train with moda train, "
+               "decompose, and sweep the modules over --tau");
+    if (activity) MODA_TRY(moda_activity_rule_parse(activity, &plan->rule));
+out:
+    return st;
 }
 
 static moda_status check(settings *s, size_t operands)
@@ -104,10 +107,7 @@ static moda_status check(settings *s, size_t operands)
         MODA_CHECK(operands == 0, MODA_ERR_ARG,
                    "either a folder that is there, or --model to train in --out, not both");
         MODA_CHECK(s->out, MODA_ERR_ARG, "--out is missing: the folder for the runs");
-        MODA_CHECK(
-            !trains_mwt(&s->plan.train), MODA_ERR_ARG,
-            "--method mwt: trainings vary the losses of --method moda: train with moda train, "
-            "decompose, and sweep the modules over --tau");
+        MODA_TRY(check_words(&s->plan));
     } else {
         MODA_CHECK(operands == 1, MODA_ERR_ARG,
                    "give the folder of a decomposition, or a network to train with --model");

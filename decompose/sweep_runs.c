@@ -222,8 +222,9 @@ out:
     return st;
 }
 
-/* True if the modules are there and are of the model as it is now. */
-static moda_status is_decomposed(const moda_sweep_run *run, const char *model_path, bool *yes)
+/* True if the modules are there, of the model as it is now and by the rule that is wanted. */
+static moda_status is_decomposed(const moda_sweep_plan *plan, const moda_sweep_run *run,
+                                 const char *model_path, bool *yes)
 {
     moda_status st = MODA_OK;
     moda_model *model = NULL;
@@ -235,7 +236,8 @@ static moda_status is_decomposed(const moda_sweep_run *run, const char *model_pa
     if (!*yes) goto out;
     MODA_TRY(moda_model_open(model_path, (moda_net_defaults){0}, &model));
     MODA_TRY(moda_rates_load(path, model->net, &rates));
-    *yes = rates->weights == moda_model_checksum(model);
+    *yes = rates->weights == moda_model_checksum(model) &&
+           moda_activity_rule_equal(rates->rule, plan->rule);
 out:
     moda_rates_destroy(rates);
     moda_model_destroy(model);
@@ -244,21 +246,34 @@ out:
     return st;
 }
 
+/* Results on earlier modules go first: they would be refused as those of other masks. */
+static moda_status decompose(const moda_sweep_plan *plan, const moda_sweep_run *run,
+                             const char *model)
+{
+    moda_status st = MODA_OK;
+    char tau[32], *results = moda_format("%s/sweep", run->modules);
+    MODA_CHECK(results, MODA_ERR_NOMEM, "out of memory: %s", run->modules);
+    MODA_TRY(moda_remove_matching(results, "tau-*.jsonl"));
+    snprintf(tau, sizeof tau, "%.15g", plan->tau);
+    const char *const more[] = {model, "--tau", tau, "--out", run->modules};
+    MODA_TRY(call(&moda_command_decompose, &plan->decompose, more, sizeof more / sizeof *more));
+out:
+    free(results);
+    return st;
+}
+
 moda_status moda_sweep_runs_do(const moda_sweep_plan *plan, const moda_sweep_run *run)
 {
     moda_status st = MODA_OK;
     bool decomposed = false;
-    char tau[32], *model = moda_format("%s/model.safetensors", run->directory);
+    char *model = moda_format("%s/model.safetensors", run->directory);
     MODA_CHECK(model, MODA_ERR_NOMEM, "out of memory: %s", run->directory);
     if (moda_is_file(model))
         moda_log(MODA_LOG_INFO, "%s: trained already", run->directory);
     else
         MODA_TRY(train(plan, run));
-    MODA_TRY(is_decomposed(run, model, &decomposed));
-    if (decomposed) goto out;
-    snprintf(tau, sizeof tau, "%.15g", plan->tau);
-    const char *const more[] = {model, "--tau", tau, "--out", run->modules};
-    MODA_TRY(call(&moda_command_decompose, &plan->decompose, more, sizeof more / sizeof more[0]));
+    MODA_TRY(is_decomposed(plan, run, model, &decomposed));
+    if (!decomposed) MODA_TRY(decompose(plan, run, model));
 out:
     free(model);
     return st;

@@ -4,6 +4,7 @@
 #define MODA_DECOMPOSE_SWEEP_RUNS_H
 
 #include "base/status.h"
+#include "decompose/activity_rule.h"
 #include "decompose/reals.h"
 #include "decompose/sweep_words.h"
 #include <stdbool.h>
@@ -13,6 +14,7 @@ typedef struct moda_sweep_plan {
     const char *directory;         /* one folder per run, and sweep.json, below this */
     moda_words train;              /* options of moda train: --model, --data, --epochs, ... */
     moda_words decompose;          /* options of moda decompose: --data, --activity, ... */
+    moda_activity_rule rule;       /* that --activity among them says */
     moda_reals alpha, beta, gamma; /* n = 0: the default alone */
     bool one_at_a_time;            /* vary one list, the others at their defaults; else all
                                     * combinations */
@@ -35,7 +37,8 @@ void moda_sweep_runs_free(moda_sweep_run *runs, size_t count);
  * options: they would stand in one table as if they were comparable. */
 MODA_MUST_USE moda_status moda_sweep_runs_begin(const moda_sweep_plan *plan);
 /* Trains and decomposes one run, as far as that is not done. A run whose model is there is finished; one
- * that was cut short goes on from its last checkpoint, or begins again if it has none. Fails as
+ * that was cut short goes on from its last checkpoint, or begins again if it has none. Modules
+ * of another model or by another rule are made anew, and what a sweep kept of them is removed. Fails as
  * moda train and moda decompose do: MODA_STOPPED by a signal or --time-limit. */
 MODA_MUST_USE moda_status moda_sweep_runs_do(const moda_sweep_plan *plan,
                                              const moda_sweep_run *run);

@@ -36,6 +36,17 @@ bool moda_words_have(int argc, char **argv, const char *name)
     return false;
 }
 
+const char *moda_words_value(const moda_words *words, const char *name)
+{
+    const char *value = NULL;
+    for (size_t i = 0; i < words->n; i++) {
+        if (!is_option(words->word[i], name)) continue;
+        const char *equals = strchr(words->word[i], '=');
+        value = equals ? equals + 1 : i + 1 < words->n ? words->word[i + 1] : NULL;
+    }
+    return value;
+}
+
 /* How many words behind words[i] belong to it: the value of an option, unless it has a '=' or takes
  * none. Of an option that is not known it is the next word, unless that is an option itself. */
 static int values_of(const moda_option *known, int i, int argc, char **argv)
@@ -48,10 +59,10 @@ static int values_of(const moda_option *known, int i, int argc, char **argv)
 moda_status moda_words_split(const moda_option *data, const moda_option *table, int *argc,
                              char **argv, moda_words *train, moda_words *decompose, char ***memory)
 {
-    static const char *const also_train[] = {"model", "batch-size", "threads", "bind",
-                                             "smt",   "seed",       "quiet",   NULL};
-    static const char *const also_decompose[] = {"min-active", "threads", "bind", "smt",
-                                                 "seed",       "quiet",   NULL};
+    static const char *const also_train[] = {"model",     "batch-size", "threads", "bind", "smt",
+                                             "placement", "seed",       "quiet",   NULL};
+    static const char *const also_decompose[] = {"min-active", "threads", "bind",  "smt",
+                                                 "placement",  "seed",    "quiet", NULL};
     static const char *const only_decompose[] = {"activity", NULL};
     moda_status st = MODA_OK;
     int kept = 1;

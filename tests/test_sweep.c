@@ -95,6 +95,7 @@ Test(sweep, a_command_line_is_divided)
                                  {MODA_OPTION_TEXT, "model", "M", "", &text, 0, 0, NULL},
                                  {MODA_OPTION_TEXT, "alpha", "L", "", &text, 0, 0, NULL},
                                  {MODA_OPTION_TEXT, "threads", "N", "", &text, 0, 0, NULL},
+                                 {MODA_OPTION_TEXT, "placement", "P", "", &text, 0, 0, NULL},
                                  {MODA_OPTION_FLAG, "one-at-a-time", NULL, "", &flag, 0, 0, NULL},
                                  {0}};
     char *argv[] = {"sweep",
@@ -111,9 +112,10 @@ Test(sweep, a_command_line_is_divided)
                     "m",
                     "--threads",
                     "2",
+                    "--placement=node:0",
                     "--one-at-a-time",
                     NULL};
-    int argc = 15;
+    int argc = 16;
     char kept[200] = "", train_text[200], decompose_text[200], **memory = NULL;
     moda_words train = {0}, decompose = {0};
     cr_assert(moda_words_have(argc, argv, "model") && moda_words_have(argc, argv, "alpha"));
@@ -122,10 +124,16 @@ Test(sweep, a_command_line_is_divided)
     for (int i = 0; i < argc; i++) strcat(strcat(kept, argv[i]), " ");
     join(&train, train_text);
     join(&decompose, decompose_text);
-    cr_assert(eq(str, kept, "sweep --alpha=1,2 --data x --model m --threads 2 --one-at-a-time "));
     cr_assert(
-        eq(str, train_text, "--no-augment --data x --epochs 3 --lr=0.1 --model m --threads 2 "));
-    cr_assert(eq(str, decompose_text, "--data x --activity any --threads 2 "));
+        eq(str, kept,
+           "sweep --alpha=1,2 --data x --model m --threads 2 --placement=node:0 --one-at-a-time "));
+    cr_assert(
+        eq(str, train_text,
+           "--no-augment --data x --epochs 3 --lr=0.1 --model m --threads 2 --placement=node:0 "));
+    cr_assert(eq(str, decompose_text, "--data x --activity any --threads 2 --placement=node:0 "));
+    cr_assert(eq(str, (char *)moda_words_value(&train, "lr"), "0.1"));
+    cr_assert(eq(str, (char *)moda_words_value(&decompose, "activity"), "any"));
+    cr_assert(eq(ptr, (void *)moda_words_value(&train, "activity"), NULL));
     free(memory);
 }
 
