@@ -47,38 +47,6 @@ out:
     return st;
 }
 
-static moda_status get_subtasks(const settings *s, const moda_model *model,
-                                const moda_test_data *data, moda_subtasks **subtasks)
-{
-    moda_status st = MODA_OK;
-    const moda_subtask_choice choice = {data->outputs.values, data->outputs.n, s->sizes, s->sample,
-                                        s->common.seed};
-    if (s->subtasks)
-        MODA_TRY(moda_subtasks_read(s->subtasks, model, subtasks));
-    else
-        MODA_TRY(moda_subtasks_choose(&choice, subtasks));
-out:
-    return st;
-}
-
-static moda_status open_standard(const settings *s, const moda_model *model,
-                                 const moda_test_data *data, moda_model **standard)
-{
-    moda_status st = MODA_OK;
-    if (!s->standard) goto out;
-    MODA_TRY(moda_model_open(
-        s->standard, (moda_net_defaults){model->net->input, data->data->classes}, standard));
-    MODA_CHECK(model->crop == (*standard)->crop || !model->crop || !(*standard)->crop ||
-                   strncmp(s->data.spec, "folder:", strlen("folder:")) != 0,
-               MODA_ERR_ARG,
-               "--standard: %s was trained with --crop %s, the model with --crop %s: pictures of a "
-               "folder cannot be prepared for both: give one that was trained alike",
-               s->standard, moda_crop_names[(*standard)->crop], moda_crop_names[model->crop]);
-    if ((*standard)->std[0] == 0) MODA_TRY(moda_model_describe_data(*standard, data->data));
-out:
-    return st;
-}
-
 static moda_status report(const settings *s, const moda_reuse_options *o, const moda_reuse *r,
                           const char *csv)
 {
@@ -124,8 +92,10 @@ static moda_status reuse(void *state)
         "--per-class takes training samples, of which these modules need none: leave it out");
     MODA_TRY(find_paths(s, &csv, &journal));
     MODA_TRY(moda_test_data_open(&s->data, s->common.seed, s->limit, model, &data));
-    MODA_TRY(get_subtasks(s, model, &data, &subtasks));
-    MODA_TRY(open_standard(s, model, &data, &standard));
+    const moda_subtask_choice choice = {data.outputs.values, data.outputs.n, s->sizes, s->sample,
+                                        s->common.seed};
+    MODA_TRY(moda_subtasks_open(s->subtasks, model, &choice, &subtasks));
+    MODA_TRY(moda_test_data_standard(s->standard, model, &data, &standard));
     const moda_reuse_training training = {.images = &data.data->train,
                                           .epochs = s->head_epochs ? s->head_epochs
                                                                    : MODA_SUBTASK_HEAD_EPOCHS,

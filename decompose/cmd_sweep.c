@@ -128,20 +128,6 @@ out:
 
 /* ---- one decomposition ---- */
 
-static moda_status get_subtasks(const settings *s, const moda_model *model,
-                                const moda_test_data *data, moda_subtasks **subtasks)
-{
-    moda_status st = MODA_OK;
-    const moda_subtask_choice choice = {data->outputs.values, data->outputs.n, s->sizes,
-                                        s->sample ? s->sample : DEFAULT_SAMPLE, s->common.seed};
-    if (s->subtasks)
-        MODA_TRY(moda_subtasks_read(s->subtasks, model, subtasks));
-    else
-        MODA_TRY(moda_subtasks_choose(&choice, subtasks));
-out:
-    return st;
-}
-
 static moda_status measure_accuracy(const settings *s, const moda_model *model,
                                     const moda_images *images, double *accuracy)
 {
@@ -169,12 +155,10 @@ static moda_status sweep_one(const settings *s, const char *directory, const mod
     double accuracy = NAN;
     MODA_TRY(moda_decomposition_open(directory, &model, &masks));
     MODA_TRY(moda_test_data_open(&s->data, s->common.seed, 0, model, &data));
-    MODA_TRY(get_subtasks(s, model, &data, &subtasks));
-    if (s->standard) {
-        MODA_TRY(moda_model_open(
-            s->standard, (moda_net_defaults){model->net->input, data.data->classes}, &standard));
-        if (standard->std[0] == 0) MODA_TRY(moda_model_describe_data(standard, data.data));
-    }
+    const moda_subtask_choice choice = {data.outputs.values, data.outputs.n, s->sizes,
+                                        s->sample ? s->sample : DEFAULT_SAMPLE, s->common.seed};
+    MODA_TRY(moda_subtasks_open(s->subtasks, model, &choice, &subtasks));
+    MODA_TRY(moda_test_data_standard(s->standard, model, &data, &standard));
     if (run) MODA_TRY(measure_accuracy(s, model, &data.images, &accuracy));
     MODA_CHECK(!masks->shape.mwt || isnan(s->min_active), MODA_ERR_ARG,
                "--min-active: %s is of MwT, whose modules know no floor: leave it out", directory);

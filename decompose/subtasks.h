@@ -37,6 +37,10 @@ MODA_MUST_USE moda_status moda_subtasks_choose(const moda_subtask_choice *choice
  * know, a sub-task that another line has), MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_subtasks_read(const char *path, const moda_model *model,
                                              moda_subtasks **subtasks);
+/* Those of the file if there is one (NULL: none), else those of the choice. Fails as these two. */
+MODA_MUST_USE moda_status moda_subtasks_open(const char *path, const moda_model *model,
+                                             const moda_subtask_choice *choice,
+                                             moda_subtasks **subtasks);
 void moda_subtasks_destroy(moda_subtasks *subtasks);
 
 /* Classes of a sub-task. */

@@ -131,3 +131,10 @@ out:
     free(text);
     return st;
 }
+
+moda_status moda_subtasks_open(const char *path, const moda_model *model,
+                               const moda_subtask_choice *choice, moda_subtasks **subtasks)
+{
+    return path ? moda_subtasks_read(path, model, subtasks)
+                : moda_subtasks_choose(choice, subtasks);
+}

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 typedef struct moda_test_data {
+    const char *spec; /* what --data said; borrowed */
     moda_dataset *data;
     moda_images images; /* of the split; borrows its arrays */
     moda_sizes outputs; /* of the model, ascending: those of --classes, or all */
@@ -27,6 +28,12 @@ MODA_MUST_USE moda_status moda_test_data_open(const moda_data_options *options, 
 MODA_MUST_USE moda_status moda_split_data_open(const moda_data_options *options, uint64_t seed,
                                                bool train, size_t limit, moda_model *model,
                                                moda_test_data *result);
+/* The model that others are compared with on the same images, which both were trained on alike. *standard
+ * stays NULL if spec is. Fails: MODA_ERR_ARG (trained with another --crop than model, so that pictures of a
+ * folder suit only one of them), and as moda_model_open(). */
+MODA_MUST_USE moda_status moda_test_data_standard(const char *spec, const moda_model *model,
+                                                  const moda_test_data *data,
+                                                  moda_model **standard);
 void moda_test_data_close(moda_test_data *data); /* zeroed struct is fine */
 
 #endif

@@ -1,5 +1,6 @@
 /* Data of a model: its images are prepared as those of its training were. */
 #include "decompose/slice.h"
+#include "decompose/test_data.h"
 #include "engine/fold.h"
 #include "engine/model_data.h"
 #include "tests/data_files.h"
@@ -77,6 +78,31 @@ Test(model_data, a_model_that_does_not_know_takes_the_option)
     const char *model = save(MODA_CROP_DEFAULT);
     check_images(model, (moda_data_options){0}, MODA_CROP_PADDED);
     check_images(model, (moda_data_options){.crop = MODA_CROP_RESIZED}, MODA_CROP_RESIZED);
+}
+
+/* One set of images cannot be what two models were trained on that cut and squeezed. */
+Test(model_data, a_model_to_compare_with_is_trained_alike)
+{
+    const moda_data_options o = {.spec = spec_of("folder", "d")};
+    char *padded = strdup(save(MODA_CROP_PADDED)), *resized = strdup(save(MODA_CROP_RESIZED));
+    moda_model *model = NULL, *standard = NULL;
+    moda_test_data data = {0};
+    cr_assert(eq(int, moda_model_open(padded, (moda_net_defaults){0}, &model), MODA_OK));
+    cr_assert(eq(int, moda_test_data_open(&o, 0, 0, model, &data), MODA_OK), "%s",
+              moda_last_error());
+    cr_assert(eq(int, moda_test_data_standard(NULL, model, &data, &standard), MODA_OK));
+    cr_assert(eq(ptr, standard, NULL));
+    cr_assert(eq(int, moda_test_data_standard(resized, model, &data, &standard), MODA_ERR_ARG));
+    cr_assert(strstr(moda_last_error(), "--crop resized") != NULL, "%s", moda_last_error());
+    cr_assert(eq(ptr, standard, NULL));
+    cr_assert(eq(int, moda_test_data_standard(padded, model, &data, &standard), MODA_OK), "%s",
+              moda_last_error());
+    cr_assert(ne(ptr, standard, NULL));
+    moda_model_destroy(standard);
+    moda_model_destroy(model);
+    moda_test_data_close(&data);
+    free(padded);
+    free(resized);
 }
 
 static void refuse(const char *model, moda_data_options o, const char *says)
