@@ -1,9 +1,9 @@
 /* decompose/diagnosis_reuse.c - reuse accuracy beside the whole model's. */
 #include "decompose/diagnosis_internal.h"
+#include "decompose/pick_images.h"
 #include "decompose/subtasks.h"
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* The classes that lose most, on the samples of all sub-tasks that have them. */
 static moda_status write_classes(FILE *f, const moda_model *model, const moda_reuse *r)
@@ -77,23 +77,17 @@ out:
 
 /* ---- the sample ---- */
 
-/* Every so many-th image, so that files sorted by class give all classes. sample owns its
- * arrays. */
+/* Every so many-th image, so that files sorted by class give all classes. */
 static moda_status draw_images(const moda_images *all, moda_images *sample)
 {
     moda_status st = MODA_OK;
-    const size_t stride = all->channels * all->height * all->width;
-    *sample = *all;
-    sample->pixels = NULL, sample->labels = NULL, sample->replicas = NULL;
-    sample->n = all->n < MODA_DIAGNOSIS_IMAGES ? all->n : MODA_DIAGNOSIS_IMAGES;
-    MODA_ALLOC(sample->pixels, sample->n * stride);
-    MODA_ALLOC(sample->labels, sample->n * sizeof *sample->labels);
-    for (size_t i = 0; i < sample->n; i++) {
-        const size_t from = i * all->n / sample->n;
-        memcpy(sample->pixels + i * stride, all->pixels + from * stride, stride);
-        sample->labels[i] = all->labels[from];
-    }
+    const size_t n = all->n < MODA_DIAGNOSIS_IMAGES ? all->n : MODA_DIAGNOSIS_IMAGES;
+    uint32_t *list = NULL;
+    MODA_ALLOC(list, n * sizeof *list);
+    for (size_t i = 0; i < n; i++) list[i] = (uint32_t)(i * all->n / n);
+    MODA_TRY(moda_images_pick(all, list, n, sample));
 out:
+    free(list);
     return st;
 }
 
@@ -139,7 +133,6 @@ out:
     moda_reuse_destroy(r);
     moda_subtasks_destroy(subtasks);
     free(outputs);
-    free(sample.pixels);
-    free(sample.labels);
+    moda_images_free_picked(&sample);
     return st;
 }
