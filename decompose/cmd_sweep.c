@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "decompose/commands.h"
 #include "decompose/compose.h"
+#include "decompose/round.h"
 #include "decompose/subtask_head.h"
 #include "decompose/sweep.h"
 #include "decompose/sweep_runs.h"
@@ -149,11 +150,13 @@ static moda_status sweep_one(const settings *s, const char *directory, const mod
 {
     moda_status st = MODA_OK;
     moda_model *model = NULL, *standard = NULL;
-    moda_masks *masks = NULL; /* of which only the method is wanted; and the folder is whole */
+    moda_masks *masks = NULL; /* of which only what they were made with is wanted */
+    moda_rates *rates = NULL;
     moda_test_data data = {0};
     moda_subtasks *subtasks = NULL;
-    double accuracy = NAN;
+    double accuracy = NAN, min_active = s->min_active;
     MODA_TRY(moda_decomposition_open(directory, &model, &masks));
+    MODA_TRY(moda_rates_open(directory, model, masks, &rates));
     MODA_TRY(moda_test_data_open(&s->data, s->common.seed, 0, model, &data));
     const moda_subtask_choice choice = {data.outputs.values, data.outputs.n, s->sizes,
                                         s->sample ? s->sample : DEFAULT_SAMPLE, s->common.seed};
@@ -165,13 +168,16 @@ static moda_status sweep_one(const settings *s, const char *directory, const mod
     MODA_CHECK(
         run || masks->shape.mwt || s->data.per_class == 0, MODA_ERR_ARG,
         "--per-class takes training samples, of which these modules need none: leave it out");
+    if (isnan(min_active))
+        min_active = isnan(masks->min_active) ? MODA_MIN_ACTIVE : masks->min_active;
     const moda_reuse_training training = {
         .images = &data.data->train, .epochs = MODA_SUBTASK_HEAD_EPOCHS, .seed = s->common.seed};
     const moda_sweep_options options = {.directory = directory,
                                         .model = model,
                                         .standard = standard,
+                                        .rates = rates,
                                         .training = masks->shape.mwt ? &training : NULL,
-                                        .min_active = s->min_active,
+                                        .min_active = min_active,
                                         .images = &data.images,
                                         .source = s->data.spec,
                                         .subtasks = subtasks,
@@ -185,6 +191,7 @@ static moda_status sweep_one(const settings *s, const char *directory, const mod
 out:
     moda_subtasks_destroy(subtasks);
     moda_test_data_close(&data);
+    moda_rates_destroy(rates);
     moda_masks_destroy(masks);
     moda_model_destroy(standard);
     moda_model_destroy(model);
@@ -234,6 +241,7 @@ static moda_status sweep_runs(settings *s)
     size_t count = 0;
     s->plan.directory = s->directory, s->plan.tau = s->tau.values[0];
     s->plan.one_at_a_time = s->one_at_a_time;
+    s->plan.min_active = isnan(s->min_active) ? MODA_MIN_ACTIVE : s->min_active;
     MODA_TRY(moda_sweep_runs_list(&s->plan, &runs, &count));
     MODA_TRY(moda_sweep_runs_begin(&s->plan));
     MODA_ALLOC(rows, count * s->tau.n * sizeof *rows);

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "datasets/dataset.h"
+#include "decompose/rates.h"
 #include "decompose/reuse.h"
 #include "decompose/subtasks.h"
 #include "engine/model.h"
@@ -13,12 +14,13 @@
 #include <stddef.h>
 
 typedef struct moda_sweep_options {
-    const char *directory; /* of a decomposition; its rates are taken, its masks are not */
+    const char *directory;               /* of a decomposition: results are kept in its sweep/ */
     const moda_model *model, *standard;  /* standard may be NULL */
+    const moda_rates *rates;             /* of model */
     const moda_reuse_training *training; /* of MwT; NULL for other models */
-    double min_active;                   /* NaN: the decomposition's own */
-    const moda_images *images;           /* test images */
-    const char *source;                  /* the data's name, for messages */
+    double min_active;
+    const moda_images *images; /* test images */
+    const char *source;        /* the data's name, for messages */
     const moda_subtasks *subtasks;
     size_t batch_size;
     bool display; /* progress on stderr */
@@ -36,7 +38,7 @@ typedef struct moda_sweep_row {
 } moda_sweep_row;
 
 /* Results of sub-tasks are kept in directory/sweep/ as they come (decompose/reuse_journal.h). Fails as
- * moda_rates_load(), moda_masks_from_rates(), moda_decomposition_measure() and moda_reuse_run(). */
+ * moda_masks_from_rates(), moda_decomposition_measure() and moda_reuse_run(). */
 MODA_MUST_USE moda_status moda_sweep_tau(const moda_sweep_options *options, double tau,
                                          moda_sweep_row *row);
 

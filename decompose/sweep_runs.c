@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "decompose/checksum.h"
 #include "decompose/commands.h"
-#include "decompose/rates.h"
+#include "decompose/compose.h"
 #include "engine/checkpoint.h"
 #include "engine/commands.h"
 #include "engine/run.h"
@@ -217,32 +217,35 @@ static moda_status train(const moda_sweep_plan *plan, const moda_sweep_run *run)
     const char *const more[] = {"--alpha", alpha,   "--beta",       beta,      "--gamma",
                                 gamma,     "--out", run->directory, "--resume"};
     MODA_TRY(has_checkpoint(run->directory, &resume));
+    MODA_TRY(moda_remove_matching(run->modules, "decomposition.json")); /* of an earlier model */
     MODA_TRY(call(&moda_command_train, &plan->train, more, sizeof more / sizeof *more - !resume));
 out:
     return st;
 }
 
-/* True if the modules are there, of the model as it is now and by the rule that is wanted. */
+/* True if the modules are there, of the model as it is now and made as is wanted. A model without the
+ * outputs that --classes leaves out has other weights by nature: there train() sees to it. */
 static moda_status is_decomposed(const moda_sweep_plan *plan, const moda_sweep_run *run,
                                  const char *model_path, bool *yes)
 {
     moda_status st = MODA_OK;
-    moda_model *model = NULL;
-    moda_rates *rates = NULL;
+    moda_model *model = NULL, *taken = NULL;
+    moda_masks *masks = NULL;
     char *report = moda_format("%s/decomposition.json", run->modules);
-    char *path = moda_format("%s/rates.safetensors", run->modules);
-    MODA_CHECK(report && path, MODA_ERR_NOMEM, "out of memory: %s", run->modules);
-    *yes = moda_is_file(report) && moda_is_file(path);
+    MODA_CHECK(report, MODA_ERR_NOMEM, "out of memory: %s", run->modules);
+    *yes = moda_is_file(report);
     if (!*yes) goto out;
     MODA_TRY(moda_model_open(model_path, (moda_net_defaults){0}, &model));
-    MODA_TRY(moda_rates_load(path, model->net, &rates));
-    *yes = rates->weights == moda_model_checksum(model) &&
-           moda_activity_rule_equal(rates->rule, plan->rule);
+    MODA_TRY(moda_decomposition_open(run->modules, &taken, &masks));
+    *yes = (taken->net->classes != model->net->classes ||
+            masks->weights == moda_model_checksum(model)) &&
+           moda_activity_rule_equal(masks->rule, plan->rule) &&
+           masks->min_active == plan->min_active;
 out:
-    moda_rates_destroy(rates);
+    moda_masks_destroy(masks);
+    moda_model_destroy(taken);
     moda_model_destroy(model);
     free(report);
-    free(path);
     return st;
 }
 

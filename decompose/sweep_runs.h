@@ -18,7 +18,7 @@ typedef struct moda_sweep_plan {
     moda_reals alpha, beta, gamma; /* n = 0: the default alone */
     bool one_at_a_time;            /* vary one list, the others at their defaults; else all
                                     * combinations */
-    double tau;                    /* of the modules that are written */
+    double tau, min_active;        /* of the modules that are written */
 } moda_sweep_plan;
 
 typedef struct moda_sweep_run {
@@ -38,7 +38,8 @@ void moda_sweep_runs_free(moda_sweep_run *runs, size_t count);
 MODA_MUST_USE moda_status moda_sweep_runs_begin(const moda_sweep_plan *plan);
 /* Trains and decomposes one run, as far as that is not done. A run whose model is there is finished; one
  * that was cut short goes on from its last checkpoint, or begins again if it has none. Modules
- * of another model or by another rule are made anew, and what a sweep kept of them is removed. Fails as
+ * of another model, by another rule or with another min_active are made anew, and what a sweep kept of them
+ * is removed. Fails as
  * moda train and moda decompose do: MODA_STOPPED by a signal or --time-limit. */
 MODA_MUST_USE moda_status moda_sweep_runs_do(const moda_sweep_plan *plan,
                                              const moda_sweep_run *run);

@@ -152,15 +152,14 @@ static moda_images draw_images(const moda_model *model, size_t n)
     return x;
 }
 
-static void draw_rates(const moda_model *model)
+static moda_rates *draw_rates(const moda_model *model)
 {
     const moda_rng rng = moda_rng_make(4, MODA_RNG_TEST, 2);
     moda_rates *rates = NULL;
     must(moda_rates_create(model->net, &rates));
     for (size_t i = 0; i < rates->shape.elements; i++)
         rates->values[i] = (float)moda_rng_unit(rng, i);
-    must(moda_rates_save(rates, test_path("rates.safetensors")));
-    moda_rates_destroy(rates);
+    return rates;
 }
 
 Test(sweep, a_row_is_what_decomposing_and_reusing_give)
@@ -170,12 +169,13 @@ Test(sweep, a_row_is_what_decomposing_and_reusing_give)
     size_t outputs[10], sizes[] = {2, 6};
     moda_subtasks *subtasks = NULL;
     double last = 1;
-    draw_rates(model);
+    moda_rates *rates = draw_rates(model);
     for (size_t k = 0; k < 10; k++) outputs[k] = k;
     must(moda_subtasks_choose(&(moda_subtask_choice){outputs, 10, {sizes, 2}, 4, 1}, &subtasks));
     const moda_sweep_options options = {.directory = test_folder(),
                                         .model = model,
-                                        .min_active = NAN,
+                                        .rates = rates,
+                                        .min_active = MODA_MIN_ACTIVE,
                                         .images = &images,
                                         .source = "drawn",
                                         .subtasks = subtasks,
@@ -183,12 +183,10 @@ Test(sweep, a_row_is_what_decomposing_and_reusing_give)
     for (int i = 1; i < 4; i++) {
         const double tau = 0.25 * i;
         moda_sweep_row row = {0};
-        moda_rates *rates = NULL;
         moda_masks *masks = NULL;
         moda_decomposition *d = NULL;
         moda_reuse *reuse = NULL;
         must(moda_sweep_tau(&options, tau, &row));
-        must(moda_rates_load(test_path("rates.safetensors"), model->net, &rates));
         must(moda_masks_from_rates(model->net, rates, tau, MODA_MIN_ACTIVE, &masks));
         must(moda_decomposition_measure(model, masks, &d));
         must(moda_reuse_run(&(moda_reuse_options){.model = model,
@@ -209,9 +207,9 @@ Test(sweep, a_row_is_what_decomposing_and_reusing_give)
         moda_reuse_destroy(reuse);
         moda_decomposition_destroy(d);
         moda_masks_destroy(masks);
-        moda_rates_destroy(rates);
     }
     cr_assert(moda_is_file(test_path("sweep/tau-0.25.jsonl")));
+    moda_rates_destroy(rates);
     moda_subtasks_destroy(subtasks);
     free(images.pixels);
     free(images.labels);
