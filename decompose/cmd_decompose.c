@@ -37,6 +37,11 @@ static moda_status check(void *state)
     MODA_CHECK(s->data.spec || s->rates, MODA_ERR_ARG,
                "--data is missing: the data that the model was trained on, or give "
                "stored rates with --rates");
+    MODA_CHECK(
+        !s->rates || ((s->data.relabel || !s->data.classes.n) && s->data.per_class == 0),
+        MODA_ERR_ARG,
+        "--classes and --per-class choose what to measure, and --rates says that it is done: "
+        "leave them out");
 out:
     return st;
 }
@@ -51,7 +56,7 @@ static moda_status drop_outputs(const settings *s, moda_model **model)
     moda_model *part = NULL;
     const size_t n = s->data.classes.n;
     static const char *const own_model[] = {"model.safetensors", NULL};
-    if (!n || s->data.relabel || s->rates) goto out;
+    if (!n || s->data.relabel) goto out;
     MODA_ALLOC(outputs.values, n * sizeof *outputs.values);
     memcpy(outputs.values, s->data.classes.values, n * sizeof *outputs.values);
     outputs.n = n;

@@ -2,6 +2,25 @@
 #include "decompose/cmd_frame_internal.h"
 #include "numa/threads.h"
 
+/* What could do nothing without data. */
+static moda_status check_data_options(const moda_cmd_frame *f)
+{
+    moda_status st = MODA_OK;
+    const moda_data_options *d = f->data;
+    const char *name = d->classes.n && !f->classes_alone                ? "classes"
+                       : d->relabel                                     ? "relabel"
+                       : d->per_class != 0                              ? "per-class"
+                       : d->image_size                                  ? "image-size"
+                       : d->crop != MODA_CROP_DEFAULT                   ? "crop"
+                       : d->normalisation != MODA_NORMALISATION_DEFAULT ? "normalisation"
+                                                                        : NULL;
+    MODA_CHECK(d->spec || !name, MODA_ERR_ARG,
+               "--%s is about the images of --data, which is not given: leave it out, or name data",
+               name);
+out:
+    return st;
+}
+
 moda_status moda_cmd_frame_run(const moda_command *self, const moda_cmd_frame *f, int argc,
                                char **argv)
 {
@@ -22,6 +41,7 @@ moda_status moda_cmd_frame_run(const moda_command *self, const moda_cmd_frame *f
     if (help) goto out;
     *f->subject = operands[0];
     MODA_TRY(f->check(f->state));
+    MODA_TRY(check_data_options(f));
     if (f->common->quiet) moda_log_set_level(MODA_LOG_WARNING);
     if (f->data->spec || !f->data_is_extra) MODA_TRY(moda_threads_start(f->common, &threads));
     MODA_TRY(f->work(f->state));

@@ -14,11 +14,12 @@ typedef struct moda_cmd_frame {
     moda_data_options *data;    /* freed at the end */
     moda_common_options *common;
     bool data_is_extra; /* without --data there is nothing to compute: no threads are started */
+    bool classes_alone; /* --classes says something without --data, too */
     moda_status (*check)(void *state); /* of what is wrong before anything is opened */
     moda_status (*work)(void *state);
 } moda_cmd_frame;
 
-/* From the command line to the end. */
+/* From the command line to the end. Options about images are refused where there is no --data. */
 MODA_MUST_USE moda_status moda_cmd_frame_run(const moda_command *self, const moda_cmd_frame *frame,
                                              int argc, char **argv);
 

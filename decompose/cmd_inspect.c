@@ -119,6 +119,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
                                   .data = &s.data,
                                   .common = &s.common,
                                   .data_is_extra = true,
+                                  .classes_alone = true,
                                   .check = check,
                                   .work = inspect};
     const moda_status st = moda_cmd_frame_run(self, &frame, argc, argv);

@@ -130,6 +130,7 @@ Test(cmd_decompose, result_is_judged)
 
 Test(cmd_decompose, wrong_calls_exit_with_2)
 {
+#define RATES "decompose model.safetensors --rates rates.safetensors --tau 0.9 --out x "
     static const char *const calls[][2] = {
         {"compose modules --classes 3,3 --out x.st", "3"},
         {"compose modules --classes 0,10 --out x.st", "10"},
@@ -151,6 +152,13 @@ Test(cmd_decompose, wrong_calls_exit_with_2)
          "--out modules/model.safetensors"},
         {"compose modules --classes 1 --out x.st --json ./x.st", "--json ./x.st"},
         {"decompose model.safetensors --rates rates.safetensors --tau 0.9", "--out"},
+        {RATES "--classes 0,1", "--classes"},
+        {RATES "--classes 0,1 --data synthetic:classes=10,channels=3", "--classes"},
+        {RATES "--per-class 3 --data synthetic:classes=10,channels=3", "--per-class"},
+        {RATES "--relabel --classes 0,1", "--classes is about"},
+        {RATES "--image-size 32", "--image-size"},
+        {RATES "--crop padded", "--crop"},
+        {RATES "--normalisation cifar10", "--normalisation"},
         {"decompose model.safetensors --rates rates.safetensors --tau 0.9 --out x --activity "
          "area:0.1",
          "--activity any"},

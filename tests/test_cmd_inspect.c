@@ -139,6 +139,8 @@ Test(cmd_inspect, wrong_calls_exit_with_2)
         {"inspect parts --classes 4", "4"},
         {"inspect parts --classes 1,1", "1"},
         {"inspect parts --relabel --classes 1", "--relabel"},
+        {"inspect parts --image-size 8", "--image-size"},
+        {"inspect parts --crop resized", "--crop"},
         {"inspect parts --csv parts/masks.safetensors", "masks.safetensors"},
         {"inspect parts --data synthetic:classes=4,channels=1,size=9", "9x9"},
         {"ablate parts", "--data"},
