@@ -89,6 +89,8 @@ MODA_MUST_USE moda_status moda_options_preset(const moda_option *table, const js
  * not be there yet. Fails: MODA_ERR_ARG (names option, path and directory), MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_check_distinct(const char *option, const char *path,
                                               const char *directory, const char *const *names);
+/* The same for one file, whose name is no pattern. */
+MODA_MUST_USE moda_status moda_check_apart(const char *option, const char *path, const char *own);
 
 /* "0,3,5" -> values in the given order. Fails: MODA_ERR_ARG (empty entry, not a number). name is
  * for the message. */

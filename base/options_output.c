@@ -98,3 +98,18 @@ out:
     free(folder);
     return st;
 }
+
+moda_status moda_check_apart(const char *option, const char *path, const char *own)
+{
+    moda_status st = MODA_OK;
+    char *file = NULL, *other = NULL;
+    if (!path || takes_many(path)) goto out;
+    MODA_CHECK((file = real_path(path)) != NULL, MODA_ERR_NOMEM, "out of memory");
+    MODA_CHECK((other = real_path(own)) != NULL, MODA_ERR_NOMEM, "out of memory");
+    MODA_CHECK(strcmp(file, other) != 0, MODA_ERR_ARG,
+               "--%s %s: other results are written there: give another name", option, path);
+out:
+    free(file);
+    free(other);
+    return st;
+}

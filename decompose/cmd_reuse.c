@@ -3,6 +3,7 @@
 #include "decompose/cmd_frame_internal.h"
 #include "decompose/commands.h"
 #include "decompose/compose.h"
+#include "decompose/decomposition.h"
 #include "decompose/diagnosis.h"
 #include "decompose/reuse.h"
 #include "decompose/subtask_head.h"
@@ -42,6 +43,10 @@ static moda_status find_paths(const settings *s, char **csv, char **journal)
     const size_t n = strlen(*csv), stem = n > 4 && strcmp(*csv + n - 4, ".csv") == 0 ? n - 4 : n;
     MODA_CHECK((*journal = moda_format("%.*s.jsonl", (int)stem, *csv)) != NULL, MODA_ERR_NOMEM,
                "out of memory: %s", *csv);
+    MODA_TRY(moda_check_distinct("csv", s->csv, s->directory, moda_decomposition_files));
+    MODA_TRY(moda_check_distinct("json", s->common.json, s->directory, moda_decomposition_files));
+    MODA_TRY(moda_check_apart("json", s->common.json, *csv));
+    MODA_TRY(moda_check_apart("json", s->common.json, *journal));
     MODA_TRY(moda_check_writable(*csv)); /* before the work, not after it */
 out:
     return st;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "decompose/commands.h"
 #include "decompose/compose.h"
+#include "decompose/decomposition.h"
 #include "decompose/round.h"
 #include "decompose/subtask_head.h"
 #include "decompose/sweep.h"
@@ -33,6 +34,7 @@ typedef struct settings {
     moda_data_options data;
     moda_common_options common;
     char **words; /* memory of the plan's words */
+    char *table;  /* csv, or the file in directory that stands for it */
 } settings;
 
 enum { OPTION_COUNT = 17 };
@@ -200,24 +202,35 @@ out:
 
 /* ---- results ---- */
 
+/* The table and the figures in no other file than their own. Whatever is below a run is the run's. */
+static moda_status check_outputs(const settings *s)
+{
+    static const char *const runs[] = {"sweep.json", "alpha-*/*", "alpha-*/*/*", "alpha-*/*/*/*",
+                                       NULL};
+    moda_status st = MODA_OK;
+    const char *const *own = s->model ? runs : moda_decomposition_files;
+    MODA_TRY(moda_check_distinct("csv", s->csv, s->directory, own));
+    MODA_TRY(moda_check_distinct("json", s->common.json, s->directory, own));
+    MODA_TRY(moda_check_apart("json", s->common.json, s->table));
+out:
+    return st;
+}
+
 static moda_status report(const settings *s, const moda_sweep_row *rows, size_t count)
 {
     moda_status st = MODA_OK;
     json_t *array = NULL, *json = NULL;
-    char *csv = s->csv ? strdup(s->csv) : moda_format("%s/sweep.csv", s->directory);
-    MODA_CHECK(csv, MODA_ERR_NOMEM, "out of memory: %s", s->directory);
-    MODA_TRY(moda_sweep_write_csv(csv, rows, count));
+    MODA_TRY(moda_sweep_write_csv(s->table, rows, count));
     if (s->common.json) {
         MODA_TRY(moda_sweep_json(rows, count, &array));
         json = json_pack("{s:O}", "rows", array);
         MODA_TRY(moda_json_write(s->common.json, json));
     }
     moda_sweep_print(rows, count);
-    printf("%zu rows in %s\n", count, csv);
+    printf("%zu rows in %s\n", count, s->table);
 out:
     json_decref(array);
     json_decref(json);
-    free(csv);
     return st;
 }
 
@@ -265,8 +278,11 @@ static moda_status sweep(settings *s)
     moda_status st = MODA_OK;
     moda_lock *lock = NULL;
     char *folder = moda_format(s->model ? "%s" : "%s/sweep", s->directory);
-    MODA_CHECK(folder, MODA_ERR_NOMEM, "out of memory: %s", s->directory);
+    s->table = s->csv ? strdup(s->csv) : moda_format("%s/sweep.csv", s->directory);
+    MODA_CHECK(folder && s->table, MODA_ERR_NOMEM, "out of memory: %s", s->directory);
+    MODA_TRY(check_outputs(s));
     MODA_TRY(moda_lock_folder(folder, &lock));
+    MODA_TRY(moda_check_writable(s->table)); /* before the work, not after it */
     MODA_TRY(s->model ? sweep_runs(s) : sweep_taus(s));
 out:
     moda_lock_release(lock);
@@ -302,6 +318,7 @@ out:
     free(s.plan.beta.values);
     free(s.plan.gamma.values);
     free(s.words);
+    free(s.table);
     return st;
 }
 

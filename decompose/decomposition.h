@@ -56,8 +56,8 @@ void moda_decomposition_destroy(moda_decomposition *decomposition);
 MODA_MUST_USE moda_status moda_decomposition_json(const moda_decomposition *decomposition,
                                                   json_t **json);
 
-/* Names of the files in a decomposition's folder, as patterns, closed by NULL: for
- * moda_check_distinct(). */
+/* Names of the files in a decomposition's folder, and of the results of hours that moda reuse and moda
+ * sweep keep there, as patterns, closed by NULL: for moda_check_distinct(). */
 extern const char *const moda_decomposition_files[];
 
 /* Writes all files into directory, which is made if missing. Each is written atomically. Files of

@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char *const moda_decomposition_files[] = {"model.safetensors",   "rates.safetensors",
-                                                "masks.safetensors",   "decomposition.json",
-                                                "class-*.safetensors", NULL};
+const char *const moda_decomposition_files[] = {
+    "model.safetensors",   "rates.safetensors", "masks.safetensors", "decomposition.json",
+    "class-*.safetensors", "reuse.jsonl",       "sweep/tau-*.jsonl", NULL};
 
 static moda_status remove_file(const char *directory, const char *name)
 {

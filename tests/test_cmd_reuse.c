@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -327,4 +328,39 @@ Test(cmd_reuse, options_without_effect_are_refused)
     fail("reuse modules " DATA " --normalisation measured", 2, "--normalisation");
     fail("sweep modules " DATA " --tau 0.5 --per-class 3", 2, "--per-class");
     fail("sweep modules " DATA " --tau 0.5 --normalisation measured", 2, "--normalisation");
+}
+
+/* Results are refused where they would replace others, before anything is computed. */
+Test(cmd_reuse, results_do_not_replace_others)
+{
+    static const char *const calls[] = {
+        "reuse modules " DATA " --csv modules/masks.safetensors",
+        "reuse modules " DATA " --csv modules/reuse.jsonl",
+        "reuse modules " DATA " --json modules/../modules/class-3.safetensors",
+        "reuse modules " DATA " --json modules/reuse.csv",
+        "reuse modules " DATA " --json modules/reuse.jsonl",
+        "reuse modules " DATA " --csv 'a[1].csv' --json 'a[1].jsonl'",
+        "sweep modules " DATA " --tau 0.5 --csv modules/rates.safetensors",
+        "sweep modules " DATA " --tau 0.5 --csv modules/reuse.jsonl",
+        "sweep modules " DATA " --tau 0.5 --json modules/sweep/tau-0.5.jsonl",
+        "sweep modules " DATA " --tau 0.5 --json modules/sweep.csv",
+        "sweep --model lenet5 " DATA " --out runs --json runs/sweep.json",
+        "sweep --model lenet5 " DATA " --out runs --json runs/sweep.csv",
+        "sweep --model lenet5 " DATA " --out runs --csv runs/alpha-1_beta-1_gamma-0.3/config.json",
+    };
+    test_write("modules/reuse.jsonl", "");
+    cr_assert(eq(int, mkdir(test_path("modules/sweep"), 0777), 0));
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        fail(calls[i], 2, "give another name");
+        cr_assert(not(moda_is_directory(test_path("runs"))), "%s", calls[i]);
+        cr_assert(not(moda_is_file(test_path("modules/reuse.csv"))), "%s", calls[i]);
+    }
+}
+
+/* A table that cannot be written is known before the work, of which nothing is left then. */
+Test(cmd_reuse, a_sweep_asks_for_its_table_first)
+{
+    cr_assert(eq(int, mkdir(test_path("modules/sweep.csv"), 0777), 0));
+    fail("sweep modules " DATA " --tau 0.5", 1, "modules/sweep.csv");
+    cr_assert(not(moda_is_directory(test_path("modules/sweep"))));
 }

@@ -249,6 +249,12 @@ Test(options, names_of_a_commands_own_files)
     cr_assert(
         eq(int, moda_check_distinct("json", "model.safetensors", "../link", own), MODA_ERR_ARG));
     cr_assert(eq(int, moda_check_distinct("json", "model.safetensors", "new", own), MODA_OK));
+    /* One file, whose name is no pattern. */
+    cr_assert(eq(int, moda_check_apart("json", "../link/a[1]", "./a[1]"), MODA_ERR_ARG));
+    cr_assert(eq(int, moda_check_apart("json", "a1", "a[1]"), MODA_OK));
+    cr_assert(eq(int, moda_check_apart("json", "../a[1]", "a[1]"), MODA_OK));
+    cr_assert(eq(int, moda_check_apart("json", "/dev/null", "/dev/null"), MODA_OK));
+    cr_assert(eq(int, moda_check_apart("json", NULL, "a[1]"), MODA_OK));
 }
 
 Test(options, help_shows_all_options_and_the_example)
