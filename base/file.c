@@ -1,6 +1,5 @@
 /* base/file.c - mapped reading and atomic writing. */
 #include "base/file.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -215,15 +214,30 @@ out:
     return st;
 }
 
+moda_status moda_directory_next(DIR *directory, const char *path, const struct dirent **entry)
+{
+    moda_status st = MODA_OK;
+    errno = 0;
+    *entry = readdir(directory);
+    MODA_CHECK(*entry || errno == 0, MODA_ERR_IO, "%s: cannot be listed: %s", path,
+               strerror(errno));
+out:
+    return st;
+}
+
 moda_status moda_remove_matching(const char *directory, const char *pattern)
 {
     moda_status st = MODA_OK;
+    const struct dirent *e;
     DIR *folder = opendir(directory);
     MODA_CHECK(folder || errno == ENOENT, MODA_ERR_IO, "%s: %s", directory, strerror(errno));
-    for (const struct dirent *e; folder && (e = readdir(folder)) != NULL;)
+    while (folder) {
+        MODA_TRY(moda_directory_next(folder, directory, &e));
+        if (!e) break;
         MODA_CHECK(fnmatch(pattern, e->d_name, FNM_PERIOD) != 0 ||
                        unlinkat(dirfd(folder), e->d_name, 0) == 0,
                    MODA_ERR_IO, "%s/%s: %s", directory, e->d_name, strerror(errno));
+    }
 out:
     if (folder) closedir(folder);
     return st;

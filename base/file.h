@@ -3,6 +3,7 @@
 #define MODA_BASE_FILE_H
 
 #include "base/status.h"
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,6 +43,11 @@ MODA_MUST_USE moda_status moda_check_writable(const char *path);
 
 /* Makes a directory and its parents; one that exists is fine. */
 MODA_MUST_USE moda_status moda_make_directory(const char *path);
+/* The next entry of an open directory, "." and ".." too; NULL behind the last. readdir() alone does not
+ * tell the end from a failure, after which a half-read directory would pass for a whole one. path is for
+ * the message. *entry is good until the next call. Fails: MODA_ERR_IO. */
+MODA_MUST_USE moda_status moda_directory_next(DIR *directory, const char *path,
+                                              const struct dirent **entry);
 /* Removes the files of a directory whose names match a pattern, as in "*.tmp". One that is not there has
  * none. Fails: MODA_ERR_IO, MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_remove_matching(const char *directory, const char *pattern);

@@ -7,7 +7,6 @@
 #include "datasets/image_cache_internal.h"
 #include "datasets/image_internal.h"
 #include "datasets/reader_internal.h"
-#include <dirent.h>
 #include <errno.h>
 #include <omp.h>
 #include <stdio.h>
@@ -73,10 +72,13 @@ static bool is_picture_name(const char *name)
 static moda_status list_entries(const char *dir, bool folders, name_list *list)
 {
     moda_status st = MODA_OK;
+    const struct dirent *e;
     char *path = NULL;
     DIR *d = opendir(dir);
     MODA_CHECK(d != NULL, MODA_ERR_IO, "%s: %s", dir, strerror(errno));
-    for (struct dirent *e; (e = readdir(d));) {
+    for (;;) {
+        MODA_TRY(moda_directory_next(d, dir, &e));
+        if (!e) break;
         if (e->d_name[0] == '.' || (!folders && !is_picture_name(e->d_name))) continue;
         path = moda_format("%s/%s", dir, e->d_name);
         MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory");

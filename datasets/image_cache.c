@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "datasets/image_cache_file_internal.h"
 #include "datasets/image_cache_internal.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -141,12 +140,15 @@ static moda_status survey(const char *folder, size_t *bytes, char **oldest)
 {
     moda_status st = MODA_OK;
     struct timespec least = {0};
+    const struct dirent *e;
     char *path = NULL;
     DIR *d = opendir(folder);
     *bytes = 0, *oldest = NULL;
     MODA_CHECK(d, MODA_ERR_IO, "%s: %s", folder, strerror(errno));
-    for (struct dirent *e; (e = readdir(d));) {
+    for (;;) {
         struct stat s;
+        MODA_TRY(moda_directory_next(d, folder, &e));
+        if (!e) break;
         if (!strstr(e->d_name, SUFFIX)) continue;
         free(path);
         MODA_CHECK((path = moda_format("%s/%s", folder, e->d_name)), MODA_ERR_NOMEM,

@@ -7,7 +7,6 @@
 #include "decompose/decomposition.h"
 #include "decompose/strip.h"
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,9 +65,12 @@ static moda_status remove_stale_modules(const char *directory, const moda_decomp
 {
     moda_status st = MODA_OK;
     size_t number;
+    const struct dirent *entry;
     DIR *folder = opendir(directory);
     MODA_CHECK(folder, MODA_ERR_IO, "%s: %s", directory, strerror(errno));
-    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+    for (;;) {
+        MODA_TRY(moda_directory_next(folder, directory, &entry));
+        if (!entry) break;
         if (!class_of_name(entry->d_name, &number) || has_class(d, number)) continue;
         if (!is_module(directory, entry->d_name)) continue;
         moda_log(MODA_LOG_INFO, "%s/%s is of an earlier decomposition: removed", directory,

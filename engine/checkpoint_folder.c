@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "engine/checkpoint_internal.h"
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,15 +37,14 @@ static moda_status list_steps(const char *folder, size_t **steps, size_t *count)
 {
     moda_status st = MODA_OK;
     size_t capacity = 0, step, *found = NULL, n = 0;
+    const struct dirent *e;
     DIR *directory = opendir(folder);
     MODA_CHECK(directory || errno == ENOENT || errno == ENOTDIR, MODA_ERR_IO, "%s: %s", folder,
                strerror(errno));
-    errno = 0; /* by which the end of the folder is told from a failure */
-    for (const struct dirent *e; directory && (e = readdir(directory)) != NULL;) {
-        if (!step_of(e->d_name, &step)) {
-            errno = 0;
-            continue;
-        }
+    while (directory) {
+        MODA_TRY(moda_directory_next(directory, folder, &e));
+        if (!e) break;
+        if (!step_of(e->d_name, &step)) continue;
         if (n == capacity) {
             capacity = capacity ? 2 * capacity : 16;
             size_t *grown = realloc(found, capacity * sizeof *grown);
@@ -54,9 +52,7 @@ static moda_status list_steps(const char *folder, size_t **steps, size_t *count)
             found = grown;
         }
         found[n++] = step;
-        errno = 0;
     }
-    MODA_CHECK(!directory || errno == 0, MODA_ERR_IO, "%s: %s", folder, strerror(errno));
     if (n) qsort(found, n, sizeof *found, descending);
     *steps = found, *count = n, found = NULL;
 out:
