@@ -109,14 +109,15 @@ void moda_topo_print_pages(const moda_topo *t)
            v.pages ? 100 * (double)v.right / (double)v.pages : 0);
 }
 
-/* ---- --json ---- */
+/* ---- --json; NULL: memory was short ---- */
 
 static json_t *machine_json(const moda_topo *t)
 {
-    json_t *nodes = json_array(), *caches = json_array();
+    json_t *nodes = json_array(), *caches = json_array(), *result = NULL;
+    int bad = 0;
     for (size_t i = 0; i < moda_topology_nodes(t->topology); i++) {
         const moda_node *n = moda_topology_node(t->topology, i);
-        json_array_append_new(
+        bad |= json_array_append_new(
             nodes,
             json_pack("{s:I, s:I, s:b, s:I, s:I}", "node", (json_int_t)n->os_index, "bytes",
                       (json_int_t)n->bytes, "allowed", n->allowed, "cores", (json_int_t)n->cores,
@@ -124,13 +125,17 @@ static json_t *machine_json(const moda_topo *t)
     }
     for (size_t i = 0; i < moda_topology_caches(t->topology); i++) {
         const moda_cache *c = moda_topology_cache(t->topology, i);
-        json_array_append_new(caches,
-                              json_pack("{s:I, s:I, s:I, s:I}", "level", (json_int_t)c->level,
-                                        "bytes", (json_int_t)c->bytes, "count",
-                                        (json_int_t)c->count, "cores", (json_int_t)c->cores));
+        bad |= json_array_append_new(
+            caches, json_pack("{s:I, s:I, s:I, s:I}", "level", (json_int_t)c->level, "bytes",
+                              (json_int_t)c->bytes, "count", (json_int_t)c->count, "cores",
+                              (json_int_t)c->cores));
     }
-    return json_pack("{s:o, s:o, s:o}", "nodes", nodes, "caches", caches, "team",
-                     moda_team_json(t->placement.team));
+    if (!bad)
+        result = json_pack("{s:O, s:O, s:o}", "nodes", nodes, "caches", caches, "team",
+                           moda_team_json(t->placement.team));
+    json_decref(nodes);
+    json_decref(caches);
+    return result;
 }
 
 static json_t *row_json(const moda_topo *t, const moda_place_row *row)
@@ -140,30 +145,38 @@ static json_t *row_json(const moda_topo *t, const moda_place_row *row)
                           t->placement.wish == MODA_PLACE_LOCAL
                               ? json_null()
                               : moda_json_sizes(row->planned, t->places->homes));
-    if (o && t->verify) {
-        json_object_set_new(o, "pages", json_integer((json_int_t)row->pages));
-        json_object_set_new(o, "right", json_integer((json_int_t)row->right));
-        json_object_set_new(o, "found", moda_json_sizes(row->found, t->places->homes));
+    int bad = o == NULL;
+    if (!bad && t->verify) {
+        bad |= json_object_set_new(o, "pages", json_integer((json_int_t)row->pages));
+        bad |= json_object_set_new(o, "right", json_integer((json_int_t)row->right));
+        bad |= json_object_set_new(o, "found", moda_json_sizes(row->found, t->places->homes));
     }
-    return o;
+    if (!bad) return o;
+    json_decref(o);
+    return NULL;
 }
 
 static json_t *plan_json(const moda_topo *t)
 {
     const moda_places *p = t->places;
-    json_t *rows = json_array(), *homes = json_array();
+    json_t *rows = json_array(), *homes = json_array(), *result = NULL;
     char word[24];
+    int bad = 0;
     for (size_t k = 0; k < p->homes; k++)
-        json_array_append_new(homes, json_integer((json_int_t)p->os_index[k]));
+        bad |= json_array_append_new(homes, json_integer((json_int_t)p->os_index[k]));
     for (size_t i = 0; i < p->count; i++)
-        if (p->row[i].bytes) json_array_append_new(rows, row_json(t, &p->row[i]));
-    return json_pack("{s:s, s:I, s:s, s:s, s:o, s:o, s:I, s:o, s:I}", "network",
-                     t->model->net->name, "batch_size", (json_int_t)t->batch_size, "precision",
-                     moda_train_precisions[t->precision], "placement",
-                     moda_placement_word(&t->placement, word), "nodes", homes, "memory", rows,
-                     "workspace_bytes", (json_int_t)p->workspace, "workspace_planned",
-                     moda_json_sizes(p->workspace_planned, p->homes), "workspace_bytes_one_node",
-                     (json_int_t)p->workspace_one_node);
+        if (p->row[i].bytes) bad |= json_array_append_new(rows, row_json(t, &p->row[i]));
+    if (!bad)
+        result = json_pack("{s:s, s:I, s:s, s:s, s:O, s:O, s:I, s:o, s:I}", "network",
+                           t->model->net->name, "batch_size", (json_int_t)t->batch_size,
+                           "precision", moda_train_precisions[t->precision], "placement",
+                           moda_placement_word(&t->placement, word), "nodes", homes, "memory", rows,
+                           "workspace_bytes", (json_int_t)p->workspace, "workspace_planned",
+                           moda_json_sizes(p->workspace_planned, p->homes),
+                           "workspace_bytes_one_node", (json_int_t)p->workspace_one_node);
+    json_decref(rows);
+    json_decref(homes);
+    return result;
 }
 
 static json_t *verdict_json(const moda_topo *t)

@@ -104,6 +104,7 @@ def jobs():
         Job("reuse", [train, decompose], ["reuse", "parts", *data, *one, "--csv", "r.csv"], ["r.csv"]),
         *checkpoint_jobs(train, run),
         *module_jobs(train, decompose, data + one),
+        *look_jobs(one),
         *other_jobs(train, decompose, data, one, folder),
     ]
 
@@ -136,6 +137,16 @@ def module_jobs(train, decompose, usual):
         Job("ablate", [train, decompose], ["ablate", "parts", *usual, "--neurons", "all", "--csv", "a.csv", "--json", "a.json"],
             ["a.csv", "a.json"]),
         Job("sweep", [train, decompose], ["sweep", "parts", *usual, "--tau", "0.3,0.5", "--csv", "s.csv"], ["s.csv"]),
+    ]
+
+
+def look_jobs(one):
+    """What shows a network, and where its memory lies."""
+    return [
+        Job("describe", [], ["describe", "tiny.net", "--input", "1x8x8", "--classes", "3", *one, "--json", "d.json"],
+            ["d.json"]),
+        Job("topo", [], ["topo", "--model", "tiny.net", "--batch-size", "8", "--verify", *one, "--json", "t.json"],
+            ["t.json"]),
     ]
 
 

@@ -19,13 +19,18 @@ def files_of(folder):
 
 # ---- whether two files say the same ----
 
+# Only whether they are there: what moda thinks of a decomposition may lack the judgement that could not be had, and
+# a buffer that does not begin with a page touches one more.
+VARIES = ("diagnosis", "pages", "right", "found")
+
+
 def timeless(value):
-    """Without times; what moda thinks of a decomposition may lack the judgement that could not be had."""
+    """Without times."""
     if isinstance(value, list):
         return [timeless(x) for x in value]
     if not isinstance(value, dict):
         return value
-    return {k: bool(x) if k == "diagnosis" else timeless(x) for k, x in value.items()
+    return {k: bool(x) if k in VARIES else timeless(x) for k, x in value.items()
             if "second" not in k and k != "data_share"}
 
 
