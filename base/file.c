@@ -243,6 +243,21 @@ out:
     return st;
 }
 
+moda_status moda_remove_leftovers(const char *directory, const char *const *names)
+{
+    moda_status st = MODA_OK;
+    char *pattern = NULL;
+    for (; *names; names++) {
+        free(pattern);
+        MODA_CHECK((pattern = moda_format("%s.*.tmp", *names)) != NULL, MODA_ERR_NOMEM,
+                   "out of memory");
+        MODA_TRY(moda_remove_matching(directory, pattern));
+    }
+out:
+    free(pattern);
+    return st;
+}
+
 moda_status moda_check_folder(const char *path)
 {
     moda_status st = MODA_OK;

@@ -56,22 +56,6 @@ char *moda_run_checkpoints(const char *directory)
     return moda_format("%s/checkpoints", directory);
 }
 
-/* What a killed process left half-written. */
-static moda_status remove_leftovers(const char *directory)
-{
-    moda_status st = MODA_OK;
-    char *pattern = NULL;
-    for (size_t i = 0; moda_run_files[i]; i++) {
-        free(pattern);
-        MODA_CHECK((pattern = moda_format("%s.*.tmp", moda_run_files[i])) != NULL, MODA_ERR_NOMEM,
-                   "out of memory");
-        MODA_TRY(moda_remove_matching(directory, pattern));
-    }
-out:
-    free(pattern);
-    return st;
-}
-
 static moda_status open_lines(const char *directory, const char *name, size_t keep,
                               moda_lines **lines)
 {
@@ -89,7 +73,7 @@ static moda_status open_run(const char *directory, bool log_steps, size_t metric
                             size_t steps_bytes, moda_run *r)
 {
     moda_status st = MODA_OK;
-    MODA_TRY(remove_leftovers(directory));
+    MODA_TRY(moda_remove_leftovers(directory, moda_run_files));
     MODA_TRY(open_lines(directory, "metrics.jsonl", metrics_bytes, &r->metrics));
     /* Without --log-steps the file of an earlier run goes all the same. */
     MODA_TRY(open_lines(directory, "steps.jsonl", steps_bytes, &r->steps));

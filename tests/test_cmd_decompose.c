@@ -95,6 +95,25 @@ Test(cmd_decompose, composed_networks_can_have_rounded_layers)
     cr_assert(eq(int, moda("compose modules --classes 2 --out x.st --round-channels 0"), 2));
 }
 
+/* What others keep there stays. */
+Test(cmd_decompose, what_a_killed_call_left_is_removed)
+{
+    static const char *const left[] = {
+        "modules/class-3.safetensors.77-1.tmp",  "modules/model.safetensors.77-0.tmp",
+        "modules/rates.safetensors.123-45.tmp",  "modules/masks.safetensors.77-12.tmp",
+        "modules/decomposition.json.77-100.tmp", NULL};
+    static const char *const others[] = {"modules/notes.tmp", "modules/class-12.tmp",
+                                         "modules/reuse.csv.77-1.tmp", NULL};
+    cr_assert(eq(int, moda(DECOMPOSE), 0), "%s", test_read(test_path("err")));
+    for (size_t i = 0; left[i]; i++) test_write(left[i], "half");
+    for (size_t i = 0; others[i]; i++) test_write(others[i], "mine");
+    cr_assert(eq(int, moda(DECOMPOSE), 0), "%s", test_read(test_path("err")));
+    for (size_t i = 0; left[i]; i++)
+        cr_assert(eq(int, moda_is_file(test_path(left[i])), false), "%s", left[i]);
+    for (size_t i = 0; others[i]; i++)
+        cr_assert(eq(int, moda_is_file(test_path(others[i])), true), "%s", others[i]);
+}
+
 /* Random rates leave layers in which too few neurons pass a high tau; without images nothing is
  * said of reuse, and without a run beside the model nothing of the loss. */
 Test(cmd_decompose, result_is_judged)
