@@ -61,6 +61,13 @@ static size_t existing_part(const char *path)
     return n;
 }
 
+/* By errno. */
+static void warn_unlocked(const char *what)
+{
+    moda_log(MODA_LOG_WARNING, "%s: not locked (%s): let no other process write there", what,
+             strerror(errno));
+}
+
 /* *taken: false if the file went away meanwhile, or its folder: who had it releases it. */
 static moda_status try_lock(moda_lock *l, const char *what, const char *kind, bool *taken)
 {
@@ -77,8 +84,7 @@ static moda_status try_lock(moda_lock *l, const char *what, const char *kind, bo
         MODA_CHECK(false, MODA_ERR_IO, "%s: %s is writing there: wait for it, or name another %s",
                    what, owner, kind);
     } else if (errno != EINTR) {
-        moda_log(MODA_LOG_WARNING, "%s: not locked (%s): let no other process write there", what,
-                 strerror(errno));
+        warn_unlocked(what);
         *taken = true;
     }
 out:
@@ -121,6 +127,15 @@ moda_status moda_lock_folder(const char *folder, moda_lock **lock)
 moda_status moda_lock_file(const char *path, moda_lock **lock)
 {
     return take(path, "file", moda_format("%s.lock", path), NULL, lock);
+}
+
+void moda_lock_wait(int file, const char *what)
+{
+    while (flock(file, LOCK_EX) != 0) {
+        if (errno == EINTR) continue;
+        warn_unlocked(what);
+        break;
+    }
 }
 
 void moda_lock_release(moda_lock *l)

@@ -16,6 +16,9 @@ typedef struct moda_lock moda_lock;
 MODA_MUST_USE moda_status moda_lock_folder(const char *folder, moda_lock **lock);
 /* The same for a file, which need not be there yet, but its folder must. */
 MODA_MUST_USE moda_status moda_lock_file(const char *path, moda_lock **lock);
+/* For a moment's write to what processes share: waits until no other one has locked the open file, and locks
+ * it until it is closed. what: for the warning that is all that a file system costs which cannot lock. */
+void moda_lock_wait(int file, const char *what);
 /* Removes the lock's file, too, and what folders were made for it, if nothing is in them. */
 void moda_lock_release(moda_lock *lock);
 

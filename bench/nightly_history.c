@@ -1,12 +1,12 @@
 #include "bench/nightly_history.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -175,8 +175,7 @@ moda_status moda_nightly_history_append(const char *path, const json_t *line)
     char *text = NULL, *whole = NULL;
     const int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
     MODA_CHECK(fd >= 0, MODA_ERR_IO, "%s: %s", path, strerror(errno));
-    while (flock(fd, LOCK_EX) != 0)
-        MODA_CHECK(errno == EINTR, MODA_ERR_IO, "%s: no lock: %s", path, strerror(errno));
+    moda_lock_wait(fd, path);
     text = moda_json_line(line);
     whole = text ? moda_format("%s%s\n", ends_torn(fd) ? "\n" : "", text) : NULL;
     MODA_CHECK(whole, MODA_ERR_NOMEM, "out of memory");

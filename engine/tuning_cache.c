@@ -4,11 +4,11 @@
 #include "base/cache_dir.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 enum { VERSION = 1 };
@@ -139,8 +139,7 @@ static moda_status lock(const char *path, int *fd)
     if (end) MODA_TRY(moda_make_directory(folder));
     MODA_CHECK((*fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666)) >= 0, MODA_ERR_IO, "%s: %s",
                name, strerror(errno));
-    while (flock(*fd, LOCK_EX) != 0)
-        MODA_CHECK(errno == EINTR, MODA_ERR_IO, "%s: %s", name, strerror(errno));
+    moda_lock_wait(*fd, path);
 out:
     free(name);
     free(folder);
