@@ -68,6 +68,15 @@ static void warn_unlocked(const char *what)
              strerror(errno));
 }
 
+/* Folders that were made for the lock; one that somebody uses stays, and so do those around it. */
+static void remove_folders(moda_lock *l)
+{
+    for (char *end; (end = strrchr(l->path, '/')) && (size_t)(end - l->path) > l->kept;) {
+        *end = 0;
+        (void)rmdir(l->path);
+    }
+}
+
 /* *taken: false if the file went away meanwhile, or its folder: who had it releases it. */
 static moda_status try_lock(moda_lock *l, const char *what, const char *kind, bool *taken)
 {
@@ -113,7 +122,10 @@ static moda_status take(const char *what, const char *kind, char *path, const ch
     write_owner(l);
     *lock = l, l = NULL;
 out:
-    if (l) free(l->path);
+    if (l) {
+        remove_folders(l);
+        free(l->path);
+    }
     free(l);
     free(path);
     return st;
@@ -142,10 +154,7 @@ void moda_lock_release(moda_lock *l)
 {
     if (!l) return;
     unlink(l->path); /* still locked: nobody else can hold this very file */
-    for (char *end; (end = strrchr(l->path, '/')) && (size_t)(end - l->path) > l->kept;) {
-        *end = 0;
-        if (rmdir(l->path) != 0 && errno != ENOENT) break; /* "a//": twice the same */
-    }
+    remove_folders(l);
     close(l->fd);
     free(l->path);
     free(l);

@@ -11,7 +11,7 @@
 typedef struct moda_lock moda_lock;
 
 /* Makes the folder, if it is not there. Does not wait. A file system that cannot lock costs a
- * warning, no failure. Fails: MODA_ERR_IO (another process has it: the message names it; the folder
+ * warning, no failure. Fails, and leaves nothing: MODA_ERR_IO (another process has it: the message names it; the folder
  * or the file cannot be made), MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_lock_folder(const char *folder, moda_lock **lock);
 /* The same for a file, which need not be there yet, but its folder must. */

@@ -68,6 +68,17 @@ Test(lock, again_and_again)
     cr_assert(strstr(moda_last_error(), "file") != NULL, "%s", moda_last_error());
 }
 
+/* What was made before the folder could not be made goes, too. */
+Test(lock, a_failure_leaves_nothing)
+{
+    char name[300];
+    moda_lock *lock = NULL;
+    snprintf(name, sizeof name, "new/newer/%0280d", 0); /* longer than a name may be */
+    cr_assert(eq(int, moda_lock_folder(test_path(name), &lock), MODA_ERR_IO));
+    cr_assert(eq(ptr, lock, NULL));
+    cr_assert(eq(int, test_folder_entries(), 0));
+}
+
 /* What was there before stays, and so does what someone has filled. */
 Test(lock, folders_that_it_made_are_removed_if_empty)
 {
