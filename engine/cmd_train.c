@@ -63,26 +63,35 @@ out:
     return st;
 }
 
-static moda_status parse(const moda_command *self, int argc, char **argv, moda_train_command *c,
-                         bool *help)
+enum { WEIGHT_OPTIONS = 4, OPTIONS = 24 };
+
+typedef struct option_tables {
+    moda_option data[MODA_DATA_OPTION_COUNT], weights[WEIGHT_OPTIONS],
+        pause[MODA_TRAIN_PAUSE_COUNT], common[MODA_COMMON_OPTION_COUNT], all[OPTIONS];
+} option_tables;
+
+static void weights_table(moda_train_command *c, moda_option table[WEIGHT_OPTIONS])
 {
-    moda_status st = MODA_OK;
+    const moda_option options[WEIGHT_OPTIONS] = {
+        {MODA_OPTION_REAL, "alpha", "X", "weight of the affinity loss (default 1, mwt 0.5)",
+         &c->alpha, 0, 1e6, NULL},
+        {MODA_OPTION_REAL, "beta", "X", "weight of the dispersion loss (default 1, mwt 1.5)",
+         &c->beta, 0, 1e6, NULL},
+        {MODA_OPTION_REAL, "gamma", "X", "weight of the compactness loss (default 0.3, not mwt)",
+         &c->gamma, 0, 1e6, NULL},
+        {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
+    };
+    memcpy(table, options, sizeof options);
+}
+
+/* t->all, from the others. */
+static void join_tables(moda_train_command *c, option_tables *t)
+{
     moda_train_options *o = &c->options;
-    char **operands;
-    size_t count;
-    moda_option data[MODA_DATA_OPTION_COUNT], common[MODA_COMMON_OPTION_COUNT];
-    moda_option pause[MODA_TRAIN_PAUSE_COUNT];
-    *o = (moda_train_options){
-        .epochs = 200, .batch_size = 128, .sgd = {0.05, 0.9, 0}, .crop_padding = 4};
-    c->tune = -1;
-    c->method = MODA_METHOD_MODA, c->alpha = c->beta = c->gamma = NAN;
-    moda_data_options_table(&c->data_options, data);
-    moda_common_options_table(&c->common, common);
-    moda_train_pause_table(&c->pause, pause);
-    const moda_option table[] = {
+    const moda_option options[OPTIONS] = {
         {MODA_OPTION_TEXT, "model", "NAME|FILE.net",
          "the network: a built-in name or a description", &c->model_name, 0, 0, NULL},
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, data, 0, 0, NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, t->data, 0, 0, NULL},
         {MODA_OPTION_CHOICE, "method", "M",
          "standard, moda: with the modular losses, or mwt: with masks (default moda)", &c->method,
          0, 0, moda_method_names},
@@ -98,12 +107,7 @@ static moda_status parse(const moda_command *self, int argc, char **argv, moda_t
          0.9999, NULL},
         {MODA_OPTION_REAL, "weight-decay", "X", "L2 decay (default 0)", &o->sgd.weight_decay, 0,
          1e3, NULL},
-        {MODA_OPTION_REAL, "alpha", "X", "weight of the affinity loss (default 1, mwt 0.5)",
-         &c->alpha, 0, 1e6, NULL},
-        {MODA_OPTION_REAL, "beta", "X", "weight of the dispersion loss (default 1, mwt 1.5)",
-         &c->beta, 0, 1e6, NULL},
-        {MODA_OPTION_REAL, "gamma", "X", "weight of the compactness loss (default 0.3, not mwt)",
-         &c->gamma, 0, 1e6, NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, t->weights, 0, 0, NULL},
         {MODA_OPTION_CHOICE, "precision", "P",
          "f32, bf16 (CPUs with AVX-512-BF16), or auto: per layer what is faster (default f32)",
          &c->precision, 0, 0, moda_train_precisions},
@@ -127,18 +131,37 @@ static moda_status parse(const moda_command *self, int argc, char **argv, moda_t
         {MODA_OPTION_SIZES, "keep-epochs", "5,20",
          "keep the models of these epochs too, as DIR/epoch-5.safetensors", &c->keep_epochs, 1, 1e6,
          NULL},
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, pause, 0, 0, NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, t->pause, 0, 0, NULL},
         {MODA_OPTION_FLAG, "profile", NULL,
          "time every part of the first steps: tables, and DIR/trace.json for Perfetto", &c->profile,
          0, 0, NULL},
-        {MODA_OPTION_TABLE, NULL, NULL, NULL, common, 0, 0, NULL},
+        {MODA_OPTION_TABLE, NULL, NULL, NULL, t->common, 0, 0, NULL},
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
     };
-    MODA_TRY(moda_options_parse(self, table, argc, argv, 0, 0, &operands, &count, help));
+    memcpy(t->all, options, sizeof options);
+}
+
+static moda_status parse(const moda_command *self, int argc, char **argv, moda_train_command *c,
+                         bool *help)
+{
+    moda_status st = MODA_OK;
+    option_tables t;
+    char **operands;
+    size_t count;
+    c->options = (moda_train_options){
+        .epochs = 200, .batch_size = 128, .sgd = {0.05, 0.9, 0}, .crop_padding = 4};
+    c->tune = -1;
+    c->method = MODA_METHOD_MODA, c->alpha = c->beta = c->gamma = NAN;
+    moda_data_options_table(&c->data_options, t.data);
+    weights_table(c, t.weights);
+    moda_train_pause_table(&c->pause, t.pause);
+    moda_common_options_table(&c->common, t.common);
+    join_tables(c, &t);
+    MODA_TRY(moda_options_parse(self, t.all, argc, argv, 0, 0, &operands, &count, help));
     if (*help) goto out;
     if (c->pause.resume || c->pause.anyway) {
-        MODA_TRY(moda_train_options_of_run(c, table));
-        MODA_TRY(moda_options_parse(self, table, argc, argv, 0, 0, &operands, &count, help));
+        MODA_TRY(moda_train_options_of_run(c, t.all));
+        MODA_TRY(moda_options_parse(self, t.all, argc, argv, 0, 0, &operands, &count, help));
     }
     MODA_TRY(settle(c));
 out:
