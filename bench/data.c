@@ -1,9 +1,8 @@
 /* bench/data.c - rows of moda bench data, and running them. */
 #include "bench/data.h"
 #include "bench/data_internal.h"
+#include "bench/temporary_internal.h"
 #include "numa/memory.h"
-#include <errno.h>
-#include <ftw.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,21 +64,6 @@ static void add_rows(moda_data_bench *b, size_t set)
     add_row(b, set, MODA_DATA_STEP, text);
 }
 
-static moda_status make_cache(moda_data_bench *b)
-{
-    moda_status st = MODA_OK;
-    const char *folder = getenv("TMPDIR");
-    if (*b->cache) goto out;
-    const int length = snprintf(b->cache, sizeof b->cache, "%s/moda-bench-XXXXXX",
-                                folder && *folder ? folder : "/tmp");
-    const bool made = length < (int)sizeof b->cache && mkdtemp(b->cache);
-    if (!made) *b->cache = 0;
-    MODA_CHECK(made, MODA_ERR_IO, "no folder for the image cache below %s: set TMPDIR",
-               folder && *folder ? folder : "/tmp");
-out:
-    return st;
-}
-
 /* A network that does not fit is told of before anything is measured. */
 static moda_status check_step(const moda_data_bench *b, const moda_data_set *s)
 {
@@ -102,7 +86,7 @@ moda_status moda_data_bench_open(moda_data_bench *b, char *const *specs, size_t 
         const moda_dataset_options options = options_of(b, s, "off");
         MODA_TRY(moda_dataset_open(s->spec, &options, &s->data));
         if (b->model) MODA_TRY(check_step(b, s));
-        if (s->folder) MODA_TRY(make_cache(b));
+        if (s->folder && !b->cache) MODA_TRY(moda_temporary_make("moda-bench", &b->cache));
         add_rows(b, i);
     }
 out:
@@ -133,7 +117,8 @@ static moda_status measure_read(const moda_data_bench *b, moda_data_row *row, do
 {
     moda_status st = MODA_OK;
     const moda_data_set *s = &b->sets[row->set];
-    reader r = {s->spec, options_of(b, s, row->job == MODA_DATA_READ ? "off" : b->cache)};
+    const char *cache = row->job == MODA_DATA_READ ? "off" : moda_temporary_path(b->cache);
+    reader r = {s->spec, options_of(b, s, cache)};
     const moda_timed timed = {read_all, NULL, &r};
     if (row->timings.n == 0) MODA_TRY(moda_timings_repeat(timed, 0, 1, NULL));
     MODA_TRY(moda_timings_repeat(timed, seconds, 1, &row->timings));
@@ -239,16 +224,10 @@ moda_status moda_data_bench_run(moda_data_bench *b)
     return moda_session_run(&b->session, &work);
 }
 
-static int remove_entry(const char *path, const struct stat *s, int type, struct FTW *where)
-{
-    (void)s, (void)type, (void)where;
-    return remove(path);
-}
-
 void moda_data_bench_free(moda_data_bench *b)
 {
     if (!b) return;
-    if (*b->cache) nftw(b->cache, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    moda_temporary_remove(b->cache);
     for (size_t i = 0; i < b->count; i++) moda_timings_free(&b->rows[i].timings);
     for (size_t i = 0; i < b->set_count; i++) moda_dataset_destroy(b->sets[i].data);
     free(b->rows);

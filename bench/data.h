@@ -54,7 +54,7 @@ typedef struct moda_data_bench {
     moda_data_set *sets;
     moda_data_row *rows;
     size_t set_count, count;
-    char cache[64]; /* folder for decoded pictures, while there is one; "" */
+    struct moda_temporary *cache; /* folder for decoded pictures; NULL: there is none yet */
 } moda_data_bench;
 
 /* Opens specs [count], which stay the caller's, and makes the rows. Fails: as moda_dataset_open(), and

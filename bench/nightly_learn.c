@@ -1,37 +1,27 @@
 /* bench/nightly_learn.c - a small training from start to end, as a user would run it. Its figures
  * repeat to the last bit on the same machine with the same build. */
+#include "base/file.h"
 #include "bench/nightly_internal.h"
+#include "bench/temporary_internal.h"
 #include "bench/turn_internal.h"
-#include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 enum { MOST_WORDS = 40 };
 
 typedef struct learner {
     const moda_nightly *night;
-    char folder[256], model[288], modules[288];
+    moda_temporary *folder;
+    char *model, *modules; /* in it */
 } learner;
-
-static int remove_entry(const char *path, const struct stat *s, int type, struct FTW *where)
-{
-    (void)s, (void)type, (void)where;
-    return remove(path);
-}
 
 static moda_status make_folder(learner *l)
 {
     moda_status st = MODA_OK;
-    const char *base = getenv("TMPDIR");
-    const int length = snprintf(l->folder, sizeof l->folder, "%s/moda-nightly-XXXXXX",
-                                base && *base ? base : "/tmp");
-    const bool made = length < (int)sizeof l->folder && mkdtemp(l->folder);
-    if (!made) *l->folder = 0;
-    MODA_CHECK(made, MODA_ERR_IO, "%s: no temporary folder: %s; set TMPDIR to where there is room",
-               base && *base ? base : "/tmp", strerror(errno));
-    snprintf(l->model, sizeof l->model, "%s/model.safetensors", l->folder);
-    snprintf(l->modules, sizeof l->modules, "%s/modules", l->folder);
+    MODA_TRY(moda_temporary_make("moda-nightly", &l->folder));
+    l->model = moda_format("%s/model.safetensors", moda_temporary_path(l->folder));
+    l->modules = moda_format("%s/modules", moda_temporary_path(l->folder));
+    MODA_CHECK(l->model && l->modules, MODA_ERR_NOMEM, "out of memory");
 out:
     return st;
 }
@@ -49,12 +39,13 @@ static moda_status call(const learner *l, const char *const *own, json_t **figur
 
 static moda_status train(const learner *l, const moda_nightly_subject *s, json_t **figures)
 {
+    const char *folder = moda_temporary_path(l->folder);
     char epochs[24], seed[24];
     snprintf(epochs, sizeof epochs, "%zu", s->slices);
     snprintf(seed, sizeof seed, "%zu", l->night->seed);
     const char *const words[] = {"train",        "--model", "lenet5",      "--data", s->what,
                                  "--epochs",     epochs,    "--seed",      seed,     "--out",
-                                 l->folder,      "--tune",  "off",         "--lr",   "0.05",
+                                 folder,         "--tune",  "off",         "--lr",   "0.05",
                                  "--batch-size", "32",      "--per-class", "300",    NULL};
     return call(l, words, figures);
 }
@@ -81,7 +72,9 @@ moda_status moda_nightly_learn(const moda_nightly *night, const moda_nightly_sub
                          moda_json_number(moda_nightly_number(taken, "mean_overlap")));
     MODA_CHECK(*figures, MODA_ERR_NOMEM, "out of memory");
 out:
-    if (*l.folder) nftw(l.folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    moda_temporary_remove(l.folder);
+    free(l.model);
+    free(l.modules);
     json_decref(trained);
     json_decref(taken);
     json_decref(reused);

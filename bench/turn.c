@@ -1,51 +1,42 @@
 /* bench/turn.c */
+#include "base/file.h"
 #include "base/log.h"
 #include "bench/child_internal.h"
+#include "bench/temporary_internal.h"
 #include "bench/turn_internal.h"
-#include <errno.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-enum { PATH_BYTES = 4096, MOST_WORDS = 40, NUMBER = 24, NUMBERS = 4 };
+enum { MOST_WORDS = 40, NUMBER = 24, NUMBERS = 4 };
 
 /* Files of a turn, in a folder of its own. */
 typedef struct turn {
-    char folder[PATH_BYTES], figures[PATH_BYTES + 16], said[PATH_BYTES + 16],
-        tuning[PATH_BYTES + 16];
+    moda_temporary *folder;
+    char *figures, *said, *tuning;
 } turn;
 
-static moda_status make_folder(turn *t)
+static moda_status open_turn(turn *t)
 {
     moda_status st = MODA_OK;
-    const char *base = getenv("TMPDIR");
-    if (!base || !*base) base = "/tmp";
-    const int length = snprintf(t->folder, sizeof t->folder, "%s/moda-turn-XXXXXX", base);
-    const bool made = length < (int)sizeof t->folder && mkdtemp(t->folder) != NULL;
-    if (!made) *t->folder = 0;
-    MODA_CHECK(made, MODA_ERR_IO, "%s: no temporary folder: %s; set TMPDIR to where there is room",
-               base, strerror(errno));
-    snprintf(t->figures, sizeof t->figures, "%s/figures.json", t->folder);
-    snprintf(t->said, sizeof t->said, "%s/said", t->folder);
-    snprintf(t->tuning, sizeof t->tuning, "%s/tuning.json", t->folder);
+    MODA_TRY(moda_temporary_make("moda-turn", &t->folder));
+    const char *folder = moda_temporary_path(t->folder);
+    t->figures = moda_format("%s/figures.json", folder);
+    t->said = moda_format("%s/said", folder);
+    t->tuning = moda_format("%s/tuning.json", folder);
+    MODA_CHECK(t->figures && t->said && t->tuning, MODA_ERR_NOMEM, "out of memory");
 out:
     return st;
 }
 
-static int remove_entry(const char *path, const struct stat *s, int type, struct FTW *where)
+static void close_turn(turn *t)
 {
-    (void)s, (void)type, (void)where;
-    return remove(path);
-}
-
-/* With what a turn that was stopped had begun to write. */
-static void remove_folder(const turn *t)
-{
-    if (*t->folder) nftw(t->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    free(t->figures);
+    free(t->said);
+    free(t->tuning);
+    moda_temporary_remove(t->folder);
 }
 
 /* ---- its arguments ---- */
@@ -135,44 +126,48 @@ out:
     return st;
 }
 
+/* What it leaves is gone before a signal that came meanwhile has its effect. */
+static moda_status run(const char *program, const words *w, const turn *t, json_t **figures)
+{
+    moda_status st = MODA_OK;
+    int how = 0;
+    moda_child_begin();
+    st = moda_child_run(program, (char *const *)w->word, t->said, &how);
+    const int caught = moda_child_end();
+    if (caught) raise(caught);
+    if (st != MODA_OK) goto out;
+    MODA_TRY(judge(t, how));
+    MODA_TRY(moda_json_read(t->figures, figures));
+out:
+    return st;
+}
+
 moda_status moda_turn(const moda_turn_call *call, json_t **figures)
 {
     moda_status st = MODA_OK;
-    turn t = {.folder = ""};
+    turn t = {0};
     words w;
-    int how = 0;
-    moda_child_begin();
-    MODA_TRY(make_folder(&t));
+    MODA_TRY(open_turn(&t));
     if (has_choices(call)) MODA_TRY(moda_json_write(t.tuning, call->tuning));
     make_words(call, &t, &w);
-    MODA_TRY(moda_child_run(call->program, (char *const *)w.word, t.said, &how));
-    MODA_TRY(judge(&t, how));
-    MODA_TRY(moda_json_read(t.figures, figures));
+    MODA_TRY(run(call->program, &w, &t, figures));
 out:
-    remove_folder(&t);
-    const int caught = moda_child_end();
-    if (caught) raise(caught);
+    close_turn(&t);
     return st;
 }
 
 moda_status moda_turn_program(const char *program, const char *const *own, json_t **figures)
 {
     moda_status st = MODA_OK;
-    turn t = {.folder = ""};
+    turn t = {0};
     words w = {.word = {"moda"}, .n = 1};
-    int how = 0;
-    moda_child_begin();
-    MODA_TRY(make_folder(&t));
+    MODA_TRY(open_turn(&t));
     for (; *own && w.n + 4 < MOST_WORDS; own++) w.word[w.n++] = *own;
     MODA_CHECK(!*own, MODA_ERR_INTERNAL, "a process with too many arguments");
     w.word[w.n++] = "--quiet";
     add(&w, "--json", t.figures);
-    MODA_TRY(moda_child_run(program, (char *const *)w.word, t.said, &how));
-    MODA_TRY(judge(&t, how));
-    MODA_TRY(moda_json_read(t.figures, figures));
+    MODA_TRY(run(program, &w, &t, figures));
 out:
-    remove_folder(&t);
-    const int caught = moda_child_end();
-    if (caught) raise(caught);
+    close_turn(&t);
     return st;
 }

@@ -2,6 +2,7 @@
  * JSON and CSV tell the same. Times themselves are the machine's. */
 #include "base/file.h"
 #include "bench/data.h"
+#include "bench/temporary_internal.h"
 #include "tests/capture.h"
 #include "tests/pictures.h"
 #include "tests/program.h"
@@ -9,9 +10,11 @@
 #include <criterion/new/assert.h>
 #include <math.h>
 #include <omp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* One thread: on a busy machine the others are waited for, over and over. */
 static void one_thread(void)
@@ -63,12 +66,28 @@ Test(bench_data, rows_of_data_sets)
                   b.rows[i].what);
         cr_assert(isnan(moda_data_share_of_step(&b, &b.rows[i])), "no step was measured");
     }
-    char cache[64];
-    strcpy(cache, b.cache);
+    char *cache = strdup(moda_temporary_path(b.cache));
     cr_assert(moda_is_directory(cache));
     moda_data_bench_free(&b);
     moda_data_bench_free(&b);
     cr_assert(not(moda_is_directory(cache)));
+    free(cache);
+}
+
+/* Its cache of pictures, while it measures for long. */
+Test(bench_data, a_signal_leaves_no_folder)
+{
+    write_pictures();
+    setenv("TMPDIR", test_folder(), 1);
+    const int entries = test_folder_entries();
+    static const char *const words[] = {"bench",     "data", "folder:.", "--seconds", "1000",
+                                        "--threads", "1",    "--quiet",  NULL};
+    const pid_t process = program_start(words);
+    for (int tries = 0; tries < 3000 && test_folder_entries() == entries; tries++) usleep(10000);
+    cr_assert(eq(int, test_folder_entries(), entries + 1), "no folder");
+    kill(process, SIGTERM);
+    cr_assert(eq(int, program_end(process).code, 128 + SIGTERM));
+    cr_assert(eq(int, test_folder_entries(), entries));
 }
 
 #define QUICK "--threads 1 --seconds 0.001 --rounds 1 --quiet"
