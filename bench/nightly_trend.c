@@ -74,8 +74,9 @@ static void draw_axis(const trend *t)
 {
     const double step = axis_step(t->high - t->low);
     const int digits = step < 0.01 ? (int)ceil(-log10(100 * step)) : 0;
-    for (double i = ceil(t->low / step); i * step <= t->high; i++) {
-        const double height = i * step, y = y_of(t, height);
+    const long first = lround(ceil(t->low / step)), last = lround(floor(t->high / step));
+    for (long i = first; i <= last; i++) {
+        const double height = (double)i * step, y = y_of(t, height);
         fprintf(t->f, "<line class=\"axis\" x1=\"%g\" x2=\"%g\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT,
                 WIDTH - RIGHT, y, y);
         fprintf(t->f, "<text x=\"%g\" y=\"%.1f\" text-anchor=\"end\">%+.*f%%</text>\n", LEFT - 5,

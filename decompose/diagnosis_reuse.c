@@ -67,7 +67,10 @@ moda_status moda_diagnose_reuse(moda_diagnosis *diagnosis, const moda_model *mod
     MODA_TRY(write_classes(line.stream, model, r));
     MODA_TRY(write_layers(line.stream, model, masks));
     fprintf(line.stream,
-            ": tau or gamma is too high: lower tau (now %g), or train with a smaller gamma",
+            masks->shape.mwt
+                ? ": tau is too high (now %g), or training was too short: modules are cut without "
+                  "the masks, which have to be near 0 or 1"
+                : ": tau or gamma is too high: lower tau (now %g), or train with a smaller gamma",
             masks->tau);
     MODA_TRY(moda_diagnosis_add(diagnosis, MODA_SIGNATURE_REUSE, &line));
 out:
