@@ -107,7 +107,7 @@ moda_status moda_options_parse(const moda_command *command, const moda_option *t
     *operands = argv + optind;
     *operand_count = (size_t)(argc - optind);
     MODA_TRY(check_operands(command, min_operands, max_operands, *operand_count, *operands));
-    MODA_TRY(moda_options_check_outputs(all, n, values));
+    MODA_TRY(moda_options_check_outputs(all, n, values, *operands, *operand_count));
 out:
     free(known);
     free(values);

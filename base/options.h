@@ -69,7 +69,8 @@ void moda_common_options_table(moda_common_options *common,
 /* Parses argv[1..]. Options and operands may be mixed. *operands points into argv, which is
  * permuted. On --help the text goes to stdout and *help_shown is true: the caller returns MODA_OK.
  * An option given twice is an error. Fails: MODA_ERR_ARG; also when the number of operands is not
- * in [min_operands,max_operands], or when two OUTPUTs are one file. MODA_ERR_IO: an OUTPUT cannot
+ * in [min_operands,max_operands], when two OUTPUTs are one file, or one is a file that an operand or a
+ * TEXT names. MODA_ERR_IO: an OUTPUT cannot
  * be written (a folder that is still missing passes if it is, or is below, that of the option "out",
  * which commands create). */
 MODA_MUST_USE moda_status moda_options_parse(const moda_command *command, const moda_option *table,

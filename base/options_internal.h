@@ -10,9 +10,10 @@ size_t moda_options_flatten(const moda_option *table, const moda_option **all);
 /* Checks text and writes it to the option's target. */
 moda_status moda_option_set(const moda_option *option, const char *text);
 
-/* Whether every OUTPUT that is given can be written, and is no other's file; values[i] is option i's
- * text, NULL if it is not there. */
-moda_status moda_options_check_outputs(const moda_option **all, size_t n, const char **values);
+/* Whether every OUTPUT that is given can be written, is no other's file, and none that an operand or
+ * a TEXT names; values[i] is option i's text, NULL if it is not there. */
+moda_status moda_options_check_outputs(const moda_option **all, size_t n, const char **values,
+                                       char *const *operands, size_t operand_count);
 
 /* The help text on stdout. */
 void moda_options_help(const moda_command *command, const moda_option **all, size_t n);

@@ -1,5 +1,5 @@
 /* base/options_output.c - files that a command will write after hours of work, looked at before it
- * begins: each can be written, and no two of them are one. */
+ * begins: each can be written, no two of them are one, and none is what the command reads. */
 #include "base/file.h"
 #include "base/options_internal.h"
 #include <fnmatch.h>
@@ -54,7 +54,40 @@ out:
     return st;
 }
 
-moda_status moda_options_check_outputs(const moda_option **all, size_t n, const char **values)
+/* The file of an operand or text that names one: "FILE", or "NAME:FILE". Device and inode, so that links are seen
+ * through. */
+static bool names_file(const char *text, const struct stat *file)
+{
+    struct stat s;
+    const char *colon = strchr(text, ':');
+    return (stat(text, &s) == 0 && s.st_dev == file->st_dev && s.st_ino == file->st_ino) ||
+           (colon && names_file(colon + 1, file));
+}
+
+/* An output in the place of what is read: that would be lost. */
+static moda_status check_sources(const moda_option **all, size_t n, const char **values,
+                                 char *const *operands, size_t operand_count)
+{
+    moda_status st = MODA_OK;
+    struct stat s;
+    for (size_t i = 0; i < n; i++) {
+        if (!values[i] || all[i]->kind != MODA_OPTION_OUTPUT || stat(values[i], &s) != 0 ||
+            !S_ISREG(s.st_mode))
+            continue;
+        for (size_t j = 0; j < operand_count; j++)
+            MODA_CHECK(!names_file(operands[j], &s), MODA_ERR_ARG,
+                       "--%s %s: the file that is read: name another one", all[i]->name, values[i]);
+        for (size_t j = 0; j < n; j++)
+            MODA_CHECK(!values[j] || all[j]->kind != MODA_OPTION_TEXT || !names_file(values[j], &s),
+                       MODA_ERR_ARG, "--%s %s: the file of --%s, which is read: name another one",
+                       all[i]->name, values[i], all[j]->name);
+    }
+out:
+    return st;
+}
+
+moda_status moda_options_check_outputs(const moda_option **all, size_t n, const char **values,
+                                       char *const *operands, size_t operand_count)
 {
     moda_status st = MODA_OK;
     char *made = NULL; /* the folder given with --out, if the command is going to make it */
@@ -73,6 +106,7 @@ moda_status moda_options_check_outputs(const moda_option **all, size_t n, const 
         if (st != MODA_OK) MODA_TRY(moda_fail_context(st, "--%s", all[i]->name));
     }
     MODA_TRY(check_pairs(all, n, values, real));
+    MODA_TRY(check_sources(all, n, values, operands, operand_count));
 out:
     for (size_t i = 0; real && i < n; i++) free(real[i]);
     free(real);

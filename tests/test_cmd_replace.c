@@ -6,6 +6,7 @@
 #include <criterion/new/assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SPEC  "synthetic:classes=6,channels=1,size=12,train=480,test=240"
 #define DATA  "--data " SPEC " "
@@ -182,6 +183,23 @@ Test(cmd_replace, wrong_calls)
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         program_must_fail(calls[i].code, calls[i].word, "%s", calls[i].arguments);
     cr_expect(eq(int, test_folder_entries(), entries), "something was left");
+}
+
+/* Whatever names it: an operand, an option, a link. */
+Test(cmd_replace, what_is_read_is_not_overwritten)
+{
+    strong(false), weak(false);
+    cr_assert(eq(int, symlink("model.safetensors", test_path("strong/link")), 0));
+    program_must_fail(2, "the file of --module, which is read",
+                      REPLACE "--module strong/model.safetensors --class 1 " DATA WEAK
+                              " --out strong/link");
+    program_must_fail(2, "the file of --weak, which is read",
+                      REPLACE "--modules parts --class 1 " DATA WEAK
+                              " --out weak/model.safetensors");
+    program_must_fail(2, "the file that is read",
+                      "eval strong/link " DATA "--json strong/model.safetensors");
+    program_must("eval strong/model.safetensors " DATA "--classes 0,1,2 --threads 1");
+    program_must("eval weak/model.safetensors " DATA "--classes 1,3,4,5 --threads 1");
 }
 
 Test(cmd_replace, modules_of_another_input_are_refused)
