@@ -20,7 +20,7 @@ enum {
     TYPE_COMPRESSED = 15
 };
 enum { CLASS_DOUBLE = 6, CLASS_UINT64 = 15 }; /* and all between: arrays of numbers */
-enum { DIMENSIONS_AT = 3 * TAG, MOST_DIMENSIONS = 8, LONGEST_NAME = 63 };
+enum { CLASS_AT = 2 * TAG, DIMENSIONS_AT = 3 * TAG, MOST_DIMENSIONS = 8, LONGEST_NAME = 63 };
 
 static uint32_t word_at(const uint8_t *data, bool big)
 {
@@ -59,7 +59,7 @@ static bool is_array(const uint8_t *head, size_t size, size_t length, bool big)
     const uint8_t *dimensions = head + DIMENSIONS_AT;
     if (size < DIMENSIONS_AT + TAG || word_at(head, big) != TYPE_VARIABLE) return false;
     if (word_at(head + TAG, big) != TYPE_FLAGS || word_at(head + TAG + 4, big) != 8) return false;
-    const uint32_t class = word_at(head + 2 * TAG, big) & 0xff;
+    const uint32_t class = word_at(head + CLASS_AT, big) & 0xff;
     const size_t bytes = word_at(dimensions + 4, big), rank = bytes / 4;
     if (class < CLASS_DOUBLE || class > CLASS_UINT64) return false;
     if (word_at(dimensions, big) != TYPE_DIMENSIONS || rank < 2 || rank > MOST_DIMENSIONS)
