@@ -154,8 +154,13 @@ static moda_status any_has_results(const char *directory, bool *yes)
     DIR *folder = opendir(directory);
     *yes = false;
     MODA_CHECK(folder, MODA_ERR_IO, "%s: %s", directory, strerror(errno));
-    for (const struct dirent *e; !*yes && (e = readdir(folder)) != NULL;)
-        if (strncmp(e->d_name, "alpha-", 6) == 0) MODA_TRY(has_results(directory, e->d_name, yes));
+    while (!*yes) {
+        const struct dirent *entry;
+        MODA_TRY(moda_directory_next(folder, directory, &entry));
+        if (!entry) break;
+        if (strncmp(entry->d_name, "alpha-", 6) == 0)
+            MODA_TRY(has_results(directory, entry->d_name, yes));
+    }
 out:
     if (folder) closedir(folder);
     return st;

@@ -5,6 +5,7 @@
 #include "datasets/image_cache_internal.h"
 #include "decompose/decomposition.h"
 #include "decompose/masks.h"
+#include "decompose/sweep_runs.h"
 #include "engine/checkpoint.h"
 #include "tests/cache_tree.h"
 #include "tests/capture.h"
@@ -114,6 +115,20 @@ Test(listing, modules_of_an_earlier_decomposition)
 {
     cr_assert(eq(int, decompose(), MODA_OK), "%s", moda_last_error());
     fails_everywhere(decompose, 10, "/parts");
+}
+
+/* Options that differ from those of the runs that are there are refused: so these have to be seen. */
+static moda_status begin_sweep(void)
+{
+    const moda_sweep_plan plan = {.directory = scratch("sweep")};
+    return moda_sweep_runs_begin(&plan);
+}
+
+Test(listing, runs_of_an_earlier_sweep)
+{
+    write_bytes(scratch("sweep/notes"), "x", 1);
+    write_bytes(scratch("sweep/table"), "x", 1);
+    fails_everywhere(begin_sweep, 4, "/sweep");
 }
 
 /* Here a failure costs a warning: nothing is removed, and the cache is done without. */
