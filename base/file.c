@@ -1,11 +1,11 @@
 /* base/file.c - mapped reading and atomic writing. */
 #include "base/file.h"
+#include "base/temporary_internal.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -61,33 +61,27 @@ static bool must_write_directly(const char *path)
     return stat(path, &s) == 0 && !S_ISREG(s.st_mode);
 }
 
-/* A new file beside path; process and counter in its name, so that neither threads nor jobs meet.
- * Mode as the user's umask says, or as the file to be replaced has it. */
+/* Mode as the user's umask says, or as the file to be replaced has it. */
 static moda_status open_temporary(moda_writer *w)
 {
-    static atomic_uint counter;
     moda_status st = MODA_OK;
     struct stat s;
     int fd = -1;
-    for (int attempt = 0; attempt < 100 && fd < 0; attempt++) {
-        free(w->temporary);
-        w->temporary =
-            moda_format("%s.%ld-%u.tmp", w->path, (long)getpid(), atomic_fetch_add(&counter, 1));
-        MODA_CHECK(w->temporary != NULL, MODA_ERR_NOMEM, "out of memory");
-        fd = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd < 0 && errno != EEXIST) break;
-    }
-    if (fd < 0) {
-        free(w->temporary); /* never made: nothing to remove */
-        w->temporary = NULL;
-    }
-    MODA_CHECK(fd >= 0, MODA_ERR_IO, "%s: cannot be created: %s", w->path, strerror(errno));
+    MODA_TRY(moda_temporary_open(w->path, &w->temporary, &fd));
     if (stat(w->path, &s) == 0) (void)!fchmod(fd, s.st_mode & 0777);
     MODA_CHECK((w->stream = fdopen(fd, "wb")) != NULL, MODA_ERR_NOMEM, "out of memory");
     fd = -1;
 out:
     if (fd >= 0) close(fd);
     return st;
+}
+
+/* What killed writers left where path is. */
+static void clean_folder_of(const char *path)
+{
+    char *folder = folder_of(path);
+    if (folder) moda_remove_leftovers(folder);
+    free(folder);
 }
 
 moda_status moda_writer_open(moda_writer *w, const char *path)
@@ -105,6 +99,7 @@ moda_status moda_writer_open(moda_writer *w, const char *path)
     w->path = realpath(path, NULL); /* through symbolic links to an existing file */
     if (!w->path) w->path = moda_format("%s", path);
     MODA_CHECK(w->path != NULL, MODA_ERR_NOMEM, "out of memory");
+    clean_folder_of(w->path);
     MODA_TRY(open_temporary(w));
 out:
     if (st != MODA_OK) moda_writer_abort(w);
@@ -138,14 +133,17 @@ moda_status moda_writer_commit(moda_writer *w)
     MODA_CHECK(!failed_before, MODA_ERR_IO, "%s: cannot be written; is the disk full?", w->path);
     MODA_CHECK(fsync(fileno(w->stream)) == 0 || !w->temporary, MODA_ERR_IO,
                "%s: cannot be written: %s", w->path, strerror(errno));
+    if (w->temporary) /* while it is open, and so locked */
+        MODA_CHECK(rename(w->temporary, w->path) == 0, MODA_ERR_IO, "%s: %s", w->path,
+                   strerror(errno));
+    const bool renamed = w->temporary != NULL;
+    free(w->temporary); /* is the file now: abort must not remove it */
+    w->temporary = NULL;
     FILE *stream = w->stream;
     w->stream = NULL; /* fclose gives it up even when it fails */
     MODA_CHECK(fclose(stream) == 0, MODA_ERR_IO, "%s: cannot be written: %s", w->path,
                strerror(errno));
-    if (!w->temporary) goto out;
-    MODA_CHECK(rename(w->temporary, w->path) == 0, MODA_ERR_IO, "%s: %s", w->path, strerror(errno));
-    free(w->temporary); /* is the file now: abort must not remove it */
-    w->temporary = NULL;
+    if (!renamed) goto out;
     MODA_TRY(sync_folder(w->path));
 out:
     moda_writer_abort(w);
@@ -240,21 +238,6 @@ moda_status moda_remove_matching(const char *directory, const char *pattern)
     }
 out:
     if (folder) closedir(folder);
-    return st;
-}
-
-moda_status moda_remove_leftovers(const char *directory, const char *const *names)
-{
-    moda_status st = MODA_OK;
-    char *pattern = NULL;
-    for (; *names; names++) {
-        free(pattern);
-        MODA_CHECK((pattern = moda_format("%s.*.tmp", *names)) != NULL, MODA_ERR_NOMEM,
-                   "out of memory");
-        MODA_TRY(moda_remove_matching(directory, pattern));
-    }
-out:
-    free(pattern);
     return st;
 }
 

@@ -51,9 +51,9 @@ MODA_MUST_USE moda_status moda_directory_next(DIR *directory, const char *path,
 /* Removes the files of a directory whose names match a pattern, as in "*.tmp". One that is not there has
  * none. Fails: MODA_ERR_IO, MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_remove_matching(const char *directory, const char *pattern);
-/* Of files of these names (patterns, NULL behind the last) what a killed process left half-written: only
- * who has locked the directory knows that nobody writes there now. Fails as moda_remove_matching(). */
-MODA_MUST_USE moda_status moda_remove_leftovers(const char *directory, const char *const *names);
+/* Removes what killed processes left half-written in a directory (moda_writer_open() does so, too); what
+ * is being written stays. What cannot be removed now may be next time. */
+void moda_remove_leftovers(const char *directory);
 bool moda_is_directory(const char *path);
 bool moda_is_file(const char *path);
 /* Whether a folder can be made or written to at path: to be asked before hours of work. Makes

@@ -199,7 +199,6 @@ static moda_status decompose(void *state)
     MODA_TRY(moda_decomposition_measure(model, masks, &d));
     MODA_TRY(diagnose(s, data, model, rates, masks, d, &diagnosis));
     d->diagnosis = diagnosis;
-    MODA_TRY(moda_remove_leftovers(s->out, moda_decomposition_files));
     MODA_TRY(moda_decomposition_write(s->out, s->model, model, rates, masks, d));
     if (s->common.json) {
         MODA_TRY(moda_decomposition_json(d, &report));

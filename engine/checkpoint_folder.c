@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char all_files[] = "step-*.safetensors", leftovers[] = "step-*.safetensors.*.tmp";
+static const char all_files[] = "step-*.safetensors";
 
 static char *path_of(const char *folder, size_t step)
 {
@@ -86,7 +86,6 @@ static void prune(const char *folder, size_t keep, size_t step)
         free(path);
     }
     free(steps);
-    (void)!moda_remove_matching(folder, leftovers);
 }
 
 moda_status moda_checkpoint_write(const char *folder, size_t keep, moda_trainer *trainer,
@@ -136,7 +135,7 @@ moda_status moda_checkpoint_remove(const char *folder)
 {
     moda_status st = MODA_OK;
     MODA_TRY(moda_remove_matching(folder, all_files));
-    MODA_TRY(moda_remove_matching(folder, leftovers));
+    moda_remove_leftovers(folder);
     MODA_CHECK(rmdir(folder) == 0 || errno == ENOENT || errno == ENOTEMPTY, MODA_ERR_IO, "%s: %s",
                folder, strerror(errno));
 out:

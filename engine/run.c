@@ -73,7 +73,6 @@ static moda_status open_run(const char *directory, bool log_steps, size_t metric
                             size_t steps_bytes, moda_run *r)
 {
     moda_status st = MODA_OK;
-    MODA_TRY(moda_remove_leftovers(directory, moda_run_files));
     MODA_TRY(open_lines(directory, "metrics.jsonl", metrics_bytes, &r->metrics));
     /* Without --log-steps the file of an earlier run goes all the same. */
     MODA_TRY(open_lines(directory, "steps.jsonl", steps_bytes, &r->steps));

@@ -340,7 +340,7 @@ Test(checkpoint, the_last_few_are_kept)
     cr_assert(eq(sz, newest_whole(), 3));
     /* what claims to be of later steps is of a run that this one does not go on with */
     write_all(test_path("checkpoints/step-000000099.safetensors"), (const unsigned char *)"x", 1);
-    write_all(test_path("checkpoints/step-000000009.safetensors.77-1.tmp"),
+    write_all(test_path("checkpoints/step-000000009.safetensors.moda-77-1.tmp"),
               (const unsigned char *)"x", 1);
     write_all(test_path("checkpoints/notes.txt"), (const unsigned char *)"x", 1);
     size_t step = 0;
@@ -350,7 +350,7 @@ Test(checkpoint, the_last_few_are_kept)
     cr_assert(newest(&step));
     cr_assert(eq(sz, step, 3));
     cr_assert(not(moda_is_file(test_path("checkpoints/step-000000002.safetensors"))), "2 of 1");
-    cr_assert(not(moda_is_file(test_path("checkpoints/step-000000009.safetensors.77-1.tmp"))),
+    cr_assert(not(moda_is_file(test_path("checkpoints/step-000000009.safetensors.moda-77-1.tmp"))),
               "a half");
     must(moda_checkpoint_remove(folder()));
     cr_assert(moda_is_file(test_path("checkpoints/notes.txt")), "another's file is gone");

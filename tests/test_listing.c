@@ -31,8 +31,9 @@ struct dirent *readdir(DIR *directory)
 
 typedef moda_status lister(void);
 
-/* Lets each entry fail in turn until the whole list could be read. */
-static void fails_everywhere(lister *list, int least, const char *word)
+/* Lets each entry fail in turn until the whole list could be read. Of a list that also writes files,
+ * the look for what killed writers left there may fail, too: that costs nothing. */
+static void fails_everywhere(lister *list, bool writes, int least, const char *word)
 {
     moda_status st;
     int tried = 0;
@@ -42,6 +43,7 @@ static void fails_everywhere(lister *list, int least, const char *word)
         const bool failed = left < 0;
         left = -1;
         if (!failed) break;
+        if (writes && st == MODA_OK) continue;
         cr_assert(eq(int, st, MODA_ERR_IO), "entry %d", first);
         cr_assert(strstr(moda_last_error(), "cannot be listed") != NULL, "%s", moda_last_error());
         cr_assert(strstr(moda_last_error(), word) != NULL, "%s", moda_last_error());
@@ -62,7 +64,7 @@ static moda_status open_pictures(void)
 Test(listing, data_sets)
 {
     write_tree();
-    fails_everywhere(open_pictures, 5 + CACHE_TREE_TRAIN, "/d/");
+    fails_everywhere(open_pictures, false, 5 + CACHE_TREE_TRAIN, "/d/");
 }
 
 static moda_status remove_files(void)
@@ -73,7 +75,7 @@ static moda_status remove_files(void)
 Test(listing, removals)
 {
     test_write("a.tmp", "x"), test_write("b", "x"), test_write("c.tmp", "x");
-    fails_everywhere(remove_files, 3, test_folder());
+    fails_everywhere(remove_files, false, 3, test_folder());
     cr_assert(eq(int, test_folder_entries(), 1));
 }
 
@@ -89,12 +91,12 @@ static moda_status newest(void)
 Test(listing, checkpoints)
 {
     test_write("step-000000002.safetensors", "x"), test_write("step-000000003.safetensors", "x");
-    fails_everywhere(newest, 4, test_folder());
+    fails_everywhere(newest, false, 4, test_folder());
 }
 
 static moda_status decompose(void)
 {
-    moda_model *model = formula_model("lenet5", 10);
+    moda_model *model = formula_model("lenet5", 2);
     moda_rates *rates = NULL;
     moda_masks *masks = NULL;
     moda_decomposition *d = NULL;
@@ -114,7 +116,7 @@ static moda_status decompose(void)
 Test(listing, modules_of_an_earlier_decomposition)
 {
     cr_assert(eq(int, decompose(), MODA_OK), "%s", moda_last_error());
-    fails_everywhere(decompose, 10, "/parts");
+    fails_everywhere(decompose, true, 6, "/parts");
 }
 
 /* Options that differ from those of the runs that are there are refused: so these have to be seen. */
@@ -128,7 +130,7 @@ Test(listing, runs_of_an_earlier_sweep)
 {
     write_bytes(scratch("sweep/notes"), "x", 1);
     write_bytes(scratch("sweep/table"), "x", 1);
-    fails_everywhere(begin_sweep, 4, "/sweep");
+    fails_everywhere(begin_sweep, true, 4, "/sweep");
 }
 
 /* Here a failure costs a warning: nothing is removed, and the cache is done without. */
