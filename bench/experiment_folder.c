@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "bench/experiment_internal.h"
+#include "engine/run.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,5 +223,16 @@ out:
     free(run);
     free(path);
     free(model);
+    return st;
+}
+
+moda_status moda_train_finish(const moda_study_plan *p, const moda_study_item *item)
+{
+    moda_status st = MODA_OK;
+    char *run = moda_format("%s/runs/%s", p->options->directory, item->run);
+    MODA_CHECK(run, MODA_ERR_NOMEM, "out of memory");
+    if (!is_link(run)) MODA_TRY(moda_run_finish(run));
+out:
+    free(run);
     return st;
 }

@@ -168,6 +168,10 @@ MODA_MUST_USE moda_status moda_study_begin(moda_study_plan *plan);
 /* Whether a training is done. Fails: MODA_ERR_ARG when its folder is of another training. */
 MODA_MUST_USE moda_status moda_train_done(const moda_study_plan *plan, const moda_study_item *item,
                                           bool *done);
+/* Of one that is done, but may have been killed right behind its model: moda_run_finish(). Nothing where
+ * it is a link. */
+MODA_MUST_USE moda_status moda_train_finish(const moda_study_plan *plan,
+                                            const moda_study_item *item);
 /* Whether a step is done; then it has its figures. */
 MODA_MUST_USE moda_status moda_step_done(moda_study_plan *plan, moda_study_item *item, bool *done);
 /* Does what is not done. */

@@ -209,6 +209,7 @@ moda_status moda_item_do(moda_study_plan *p, moda_study_item *item)
     else
         MODA_TRY(moda_step_done(p, item, &done));
     say(p, item, done);
+    if (done && item->wish) MODA_TRY(moda_train_finish(p, item));
     if (done) goto out;
     if (!item->wish) {
         MODA_TRY(do_step(p, item));

@@ -276,10 +276,12 @@ moda_status moda_sweep_runs_do(const moda_sweep_plan *plan, const moda_sweep_run
     bool decomposed = false;
     char *model = moda_format("%s/model.safetensors", run->directory);
     MODA_CHECK(model, MODA_ERR_NOMEM, "out of memory: %s", run->directory);
-    if (moda_is_file(model))
+    if (moda_is_file(model)) {
         moda_log(MODA_LOG_INFO, "%s: trained already", run->directory);
-    else
+        MODA_TRY(moda_run_finish(run->directory));
+    } else {
         MODA_TRY(train(plan, run));
+    }
     MODA_TRY(is_decomposed(plan, run, model, &decomposed));
     if (!decomposed) MODA_TRY(decompose(plan, run, model));
 out:

@@ -2,6 +2,7 @@
 #include "engine/run.h"
 #include "base/file.h"
 #include "base/lines.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "engine/checkpoint.h"
 #include "engine/train_record.h"
@@ -81,6 +82,7 @@ out:
     return st;
 }
 
+/* Only its paths. */
 static moda_status create(const char *directory, moda_run **run)
 {
     moda_status st = MODA_OK;
@@ -109,8 +111,8 @@ moda_status moda_run_create(const char *directory, const json_t *config, bool lo
     MODA_TRY(in_folder(directory, "config.json", &path));
     MODA_TRY(remove_old(r->trace));
     MODA_TRY(moda_checkpoint_remove(r->checkpoints));
+    MODA_TRY(set_aside(r)); /* first: beside a new configuration it would pass for its result */
     MODA_TRY(moda_json_write(path, config));
-    MODA_TRY(set_aside(r));
     MODA_TRY(open_run(directory, log_steps, 0, 0, r));
     MODA_TRY(moda_remove_matching(directory, epoch_models));
     *run = r, r = NULL;
@@ -207,14 +209,38 @@ out:
     return st;
 }
 
+/* What a run needs no more once its model is there. */
+static moda_status tidy(const moda_run *r)
+{
+    moda_status st = MODA_OK;
+    MODA_TRY(remove_old(r->previous));
+    MODA_TRY(moda_checkpoint_remove(r->checkpoints));
+out:
+    return st;
+}
+
 moda_status moda_run_save(moda_run *r, const moda_model *model)
 {
     moda_status st = MODA_OK;
     size_t metrics, steps;
     MODA_TRY(moda_run_sync(r, &metrics, &steps));
     MODA_TRY(moda_model_save(model, r->model));
-    MODA_TRY(remove_old(r->previous));
-    MODA_TRY(moda_checkpoint_remove(r->checkpoints));
+    MODA_TRY(tidy(r));
 out:
+    return st;
+}
+
+moda_status moda_run_finish(const char *directory)
+{
+    moda_status st = MODA_OK;
+    moda_run *r = NULL;
+    moda_lock *lock = NULL;
+    MODA_TRY(create(directory, &r));
+    MODA_TRY(moda_lock_folder(directory, &lock));
+    MODA_TRY(tidy(r));
+    moda_remove_leftovers(directory);
+out:
+    moda_lock_release(lock);
+    moda_run_destroy(r);
     return st;
 }

@@ -122,6 +122,21 @@ Test(cmd_resume, a_run_that_is_done_stays)
     resume_same("part", "whole");
 }
 
+/* Killed behind its model, when it had yet to clear up. */
+Test(cmd_resume, a_run_that_is_done_clears_up)
+{
+    program_must(RUN "--out whole");
+    program_must(RUN "--out part");
+    cr_assert(eq(int, mkdir(test_path("part/checkpoints"), 0777), 0));
+    test_write("part/.lock", "process 77 on a machine\n");
+    test_write("part/previous.safetensors", "old");
+    test_write("part/checkpoints/step-000000088.safetensors", "old");
+    test_write("part/checkpoints/step-000000090.safetensors.moda-77-3.tmp", "half");
+    test_write("part/model.safetensors.moda-77-4.tmp", "half");
+    cr_assert(strstr(program_must("train --out part --resume").out, "already") != NULL);
+    resume_same("part", "whole");
+}
+
 Test(cmd_resume, nothing_to_go_on_with)
 {
     program_must_fail(1, "no run to go on with", "train --out none --resume");
