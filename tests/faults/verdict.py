@@ -128,7 +128,9 @@ def lost_checkpoint(here, before, after):
     steps = here.get("run/steps.jsonl")
     with open(steps or os.devnull) as f:
         done = sum(1 for _ in f)
-    return f"{done} steps were done, the last whole checkpoint is of step {has}" if has + 1 < done else None
+    if max(has, 0) + 1 >= done:  # the line of a step comes before its checkpoint
+        return None
+    return f"{done} steps were done, the last whole checkpoint is of step {has}"
 
 
 # ---- a run ----
@@ -165,6 +167,51 @@ def missing_result(job, here, after):
     return None
 
 
+def damage(job, where, before, after):
+    """What being killed has damaged, or None."""
+    here = files_of(where)
+    for name, path in here.items():
+        temporary = name.endswith((".tmp", ".lock"))
+        wrong = None if temporary else half_killed(job, name, path, before, after)
+        if wrong:
+            return f"{name}: {wrong}"
+    return lost_file(job, here, before) or lost_checkpoint(here, before, after)
+
+
+def half_killed(job, name, path, before, after):
+    # The line that was being written may be cut anywhere.
+    return None if name.endswith(".jsonl") else wrong_file(job, name, path, before, after, True)
+
+
+def lost_file(job, here, before):
+    for name in before:
+        if name not in here and name not in job.taken and not is_step(name):
+            return f"{name} is lost"
+    for name in job.grows:
+        if name in before and not grows(here[name], before[name]):
+            return f"{name} has lost lines"
+    return None
+
+
+def names_of(folder):
+    """Of files and folders, but for the cache, whose own rules these are."""
+    found = {os.path.relpath(os.path.join(path, name), folder) for path, folders, files in os.walk(folder)
+             for name in folders + files}
+    return {name for name in found if name.split(os.sep)[0] != "cache"}
+
+
+def other_files(job, where, whole):
+    """Whether a folder has other files than that of a job to which nothing happened, or other content in them."""
+    here, there = names_of(where), names_of(whole)
+    for name in sorted((here ^ there).difference(job.varies)):
+        return f"{name} {'is left over' if name in here else 'is missing'}"
+    for name in sorted(here & there):
+        path, other = os.path.join(where, name), os.path.join(whole, name)
+        if not os.path.isdir(path) and name not in job.varies + job.grows and not same(path, other):
+            return f"{name} differs"
+    return None
+
+
 def complaint(job, done, where, before, after, allow_leftovers):
     """What is wrong after a run with a fault, or None."""
     if done.returncode not in (0, 1, 2) or (done.returncode == 0 and job.code != 0):
@@ -177,11 +224,5 @@ def complaint(job, done, where, before, after, allow_leftovers):
         wrong = wrong_file(job, name, path, before, after, allow_leftovers)
         if wrong:
             return f"{name}: {wrong}"
-    for name in before:
-        if name not in here and name not in job.taken and not is_step(name):
-            return f"{name} is lost"
-    for name in job.grows:
-        if name in before and not grows(here[name], before[name]):
-            return f"{name} has lost lines"
-    return lost_checkpoint(here, before, after) or (None if done.returncode or job.code
+    return lost_file(job, here, before) or lost_checkpoint(here, before, after) or (None if done.returncode or job.code
                                                     else missing_result(job, here, after))
