@@ -158,7 +158,8 @@ fuzz-targets: $(FUZZ:%=$B/tests/fuzz/fuzz_%)
 $B/tests/fuzz/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/tests/fuzz/fuzz.o $B/tests/fuzz/fuzz_subject.o $B/libmoda.a
 	$(RUN)$(CC) -fsanitize=fuzzer $L $^ $(LIBS) -o $@
 
-# One allocation, one system call fails, in turn each, or every FAULTS_EVERY-th; tests/faults/faults.py.
+# One allocation, one call on a file fails, or kill -9 at one change of a file: in turn each, or every
+# FAULTS_EVERY-th; tests/faults/faults.py.
 faults: $(MODA)
 	@mkdir -p build/faults && $(CC) -D_GNU_SOURCE -std=c17 -O1 -Wall -Wextra -shared -fPIC \
 	    tests/faults/shim.c -o build/faults/shim.so
@@ -277,7 +278,7 @@ help:
 	    '  make test           build and run the tests; ONLY="json rng" runs some' \
 	    '  make test-numa      boot an emulated machine with two memory nodes and test in there' \
 	    '  make fuzz           made-up files for every reader, FUZZ_SECONDS=10 for each; ONLY="net mat" some' \
-    '  make faults         memory and system calls that fail, in turn each: a few minutes of small jobs' \
+    '  make faults         memory and calls that fail, kills, in turn each: hours; FAULTS_EVERY=41 does some' \
     '  make analyse        cppcheck, clang-tidy and gcc -fanalyzer over every room: some minutes' \
     '  make races          ThreadSanitizer (clang, Archer) over everything that is done with a model' \
     '  make memcheck       valgrind likewise: some minutes' \

@@ -37,6 +37,7 @@ moda_status moda_temporary_open(const char *path, char **name, int *file)
         *file = open(*name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (*file < 0 && errno != EEXIST) break;
         if (*file < 0 || !is_taken(*file)) continue;
+        (void)unlink(*name);
         close(*file);
         *file = -1, errno = EEXIST;
     }
