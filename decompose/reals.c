@@ -1,16 +1,17 @@
 #include "decompose/reals.h"
 #include <ctype.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A number that ends in `,` or at the end of the text; *at moves behind it. */
+/* A number that ends in `,` or at the end of the text; *at moves behind it. No -0: it would get
+ * another name than 0. */
 static bool parse(const char **at, double *value)
 {
     char *end;
-    if (!isdigit((unsigned char)**at) && **at != '.') return false;
-    *value = strtod(*at, &end);
-    const bool good = end != *at && isfinite(*value) && (*end == ',' || *end == 0);
+    const char *digits = *at + (**at == '-');
+    if (!isdigit((unsigned char)*digits) && *digits != '.') return false;
+    *value = strtod(*at, &end) + 0.0;
+    const bool good = end != *at && (*end == ',' || *end == 0);
     *at = end;
     return good;
 }
@@ -30,10 +31,10 @@ moda_status moda_reals_parse(const char *name, const char *text, double least, b
                    "--%s %s: entry %zu is not a number; wanted is a list as 0.5,1,2", name, text,
                    i + 1);
         MODA_CHECK(values[i] >= least && (!open || values[i] > least) && values[i] <= most,
-                   MODA_ERR_ARG, "--%s %s: %g is not allowed, must be %s %g, at most %g", name,
-                   text, values[i], open ? "above" : "at least", least, most);
+                   MODA_ERR_ARG, "--%s %s: %.15g is not allowed, must be %s %.15g, at most %.15g",
+                   name, text, values[i], open ? "above" : "at least", least, most);
         for (size_t j = 0; j < i; j++)
-            MODA_CHECK(values[j] != values[i], MODA_ERR_ARG, "--%s %s: %g is given twice", name,
+            MODA_CHECK(values[j] != values[i], MODA_ERR_ARG, "--%s %s: %.15g is given twice", name,
                        text, values[i]);
         at++;
     }

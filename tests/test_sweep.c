@@ -45,6 +45,32 @@ Test(sweep, lists_of_numbers)
     }
 }
 
+/* What is a number is not called none: where it may lie is said. */
+Test(sweep, numbers_out_of_range_are_told_the_range)
+{
+    static const char *const out[][2] = {
+        {"-1", "-1 is not allowed, must be at least 0, at most 1000"},
+        {"1,-.5", "-0.5 is not allowed"},
+        {"1001", "1001 is not allowed"},
+        {"1e999", "inf is not allowed, must be at least 0, at most 1000"},
+    };
+    static const char *const none[] = {"-", "--1", "-x", "-inf", "+1", "- 1"};
+    moda_reals list = {0};
+    for (size_t i = 0; i < sizeof out / sizeof *out; i++) {
+        cr_assert(
+            eq(int, moda_reals_parse("alpha", out[i][0], 0, false, 1000, &list), MODA_ERR_ARG));
+        cr_assert(strstr(moda_last_error(), out[i][1]) != NULL, "%s", moda_last_error());
+    }
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        cr_assert(eq(int, moda_reals_parse("alpha", none[i], 0, false, 1000, &list), MODA_ERR_ARG));
+        cr_assert(strstr(moda_last_error(), "is not a number") != NULL, "%s", moda_last_error());
+    }
+    must(moda_reals_parse("alpha", "-0", 0, false, 1000, &list));
+    const int negative = signbit(list.values[0]) != 0;
+    cr_assert(eq(int, negative, 0), "folders of runs would be called alpha--0");
+    free(list.values);
+}
+
 /* "a/b/g a/b/g ..." */
 static void check_runs(const moda_sweep_plan *plan, const char *want)
 {
