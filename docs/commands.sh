@@ -15,7 +15,7 @@ Every command takes `--json FILE`, `--threads N`, `--bind`, `--smt`, `--seed N`,
 | 0 | done |
 | 1 | failed at run time: a missing or broken file, a full disk, a loss that is not finite |
 | 2 | the call was wrong: an unknown option, a value out of range, a class that is not there |
-| 75 | `moda train` was stopped by a signal or `--time-limit` and has written a checkpoint: `--resume` goes on ([reliability.md](reliability.md)) |
+| 75 | a training was stopped by a signal or `--time-limit` and has written a checkpoint: `moda train` goes on with `--resume`, `moda sweep` and `moda experiment` with the same call ([reliability.md](reliability.md)) |
 
 An error is one line on stderr: what, where (path, byte, record or line), what to do, as in
 `moda: train: --epochs 0: must be a whole number from 1 to 1000000`. A file appears under its
