@@ -61,6 +61,7 @@
 #include "engine/relu_pool.h"
 #include "engine/residual.h"
 #include "engine/run.h"
+#include "engine/run_network.h"
 #include "engine/safetensors.h"
 #include "engine/sgd.h"
 #include "engine/train_record.h"

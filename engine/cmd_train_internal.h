@@ -89,7 +89,8 @@ moda_status moda_train_until_stopped(moda_train_command *c, moda_train_events ev
 
 /* c->before, if the folder has a run, and its options as presets of the table. */
 moda_status moda_train_options_of_run(moda_train_command *c, const moda_option *table);
-/* Whether c->config, after the options, is that of the run. Fails: MODA_ERR_ARG (names what is not). */
+/* Whether c->config, after the options, is that of the run, and the network still the same. Fails: MODA_ERR_ARG
+ * (names what is not). */
 moda_status moda_train_agree(const moda_train_command *c);
 moda_status moda_train_is_done(const moda_train_command *c, bool *done);
 /* Takes the folder's lock. c->checkpoint; without --resume checks that there is none that would be

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "engine/checkpoint.h"
 #include "engine/cmd_train_internal.h"
+#include "engine/run_network.h"
 #include "engine/train_record.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,6 +97,8 @@ moda_status moda_train_agree(const moda_train_command *c)
     size_t used = 0;
     const char *key;
     json_t *here;
+    char *path = in_run(c, "config.json");
+    MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory");
     json_object_foreach(c->config, key, here)
     {
         const json_t *there = json_object_get(c->before, key);
@@ -106,10 +109,11 @@ moda_status moda_train_agree(const moda_train_command *c)
                                      used ? "; " : "", key, b, a);
         free(a), free(b);
     }
-    MODA_CHECK(!*text, MODA_ERR_ARG,
-               "--resume: in %s/config.json %s: leave that away, or name another folder", c->out,
-               text);
+    MODA_CHECK(!*text, MODA_ERR_ARG, "--resume: in %s %s: leave that away, or name another folder",
+               path, text);
+    MODA_TRY(moda_run_check_network(c->before, path, c->model_name));
 out:
+    free(path);
     return st;
 }
 
@@ -223,10 +227,6 @@ moda_status moda_train_go_on(moda_train_command *c)
 {
     moda_status st = MODA_OK;
     const moda_checkpoint_info *info = moda_checkpoint_get(c->checkpoint);
-    const json_t *description = json_object_get(c->before, "description");
-    MODA_CHECK(json_equal(description, json_object_get(c->config, "description")), MODA_ERR_ARG,
-               "%s: describes another network than %s/config.json: it was changed since",
-               c->model_name, c->out);
     MODA_CHECK(info->data == moda_checkpoint_data(c->data), MODA_ERR_ARG,
                "%s: other images or labels than those this run was trained on so far",
                c->data_options.spec);

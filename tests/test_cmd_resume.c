@@ -100,6 +100,13 @@ Test(cmd_resume, another_network_under_the_same_name)
     program_must_fail(2, "small.net", "train --out part --resume --quiet");
     resume_prepare();
     program_must("train --out part --resume --quiet");
+    /* that it is done says nothing of another network; of one that is gone it is all there is to say */
+    test_write("small.net", "[net]\n[conv]\nname = a\noutputs = 8\nkernel = 5\n[relu]\n[linear]\n"
+                            "name = c\noutputs = classes\n");
+    program_must_fail(2, "small.net: changed since part/config.json",
+                      "train --out part --resume --quiet");
+    cr_assert(eq(int, unlink(test_path("small.net")), 0));
+    cr_assert(strstr(program_must("train --out part --resume").out, "already") != NULL);
 }
 
 Test(cmd_resume, a_run_that_stopped_is_not_overwritten)
