@@ -8,6 +8,7 @@
 #include "engine/checkpoint.h"
 #include "engine/commands.h"
 #include "engine/run.h"
+#include "engine/run_network.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -147,22 +148,56 @@ out:
     return st;
 }
 
-/* Of any run below, those of earlier calls with other weights too. */
-static moda_status any_has_results(const char *directory, bool *yes)
+/* Whether a run is of the network that is to be trained now. */
+static moda_status check_network(const moda_sweep_plan *plan, const char *name)
 {
     moda_status st = MODA_OK;
-    DIR *folder = opendir(directory);
-    *yes = false;
-    MODA_CHECK(folder, MODA_ERR_IO, "%s: %s", directory, strerror(errno));
-    while (!*yes) {
+    json_t *config = NULL;
+    char *path = moda_format("%s/%s/config.json", plan->directory, name);
+    MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory: %s", plan->directory);
+    MODA_TRY(moda_json_read(path, &config));
+    MODA_TRY(moda_run_check_network(config, path, moda_words_value(&plan->train, "model")));
+out:
+    json_decref(config);
+    free(path);
+    return st;
+}
+
+/* Whether any run below has results, those of earlier calls with other weights too; networks: all that have
+ * are of the plan's. */
+static moda_status look_at_runs(const moda_sweep_plan *plan, bool networks, bool *any)
+{
+    moda_status st = MODA_OK;
+    DIR *folder = opendir(plan->directory);
+    *any = false;
+    MODA_CHECK(folder, MODA_ERR_IO, "%s: %s", plan->directory, strerror(errno));
+    for (;;) {
         const struct dirent *entry;
-        MODA_TRY(moda_directory_next(folder, directory, &entry));
+        bool yes;
+        MODA_TRY(moda_directory_next(folder, plan->directory, &entry));
         if (!entry) break;
-        if (strncmp(entry->d_name, "alpha-", 6) == 0)
-            MODA_TRY(has_results(directory, entry->d_name, yes));
+        if (strncmp(entry->d_name, "alpha-", 6) != 0) continue;
+        MODA_TRY(has_results(plan->directory, entry->d_name, &yes));
+        if (yes && networks) MODA_TRY(check_network(plan, entry->d_name));
+        *any |= yes;
     }
 out:
     if (folder) closedir(folder);
+    return st;
+}
+
+/* Options that are not those of the runs that are there are refused. */
+static moda_status check_options(const json_t *now, const char *path)
+{
+    moda_status st = MODA_OK;
+    json_t *before = NULL;
+    MODA_TRY(moda_json_read(path, &before));
+    MODA_CHECK(json_equal(now, before), MODA_ERR_ARG,
+               "%s: the runs of this folder have other options than these: name another folder "
+               "with --out, or give the same options",
+               path);
+out:
+    json_decref(before);
     return st;
 }
 
@@ -170,24 +205,17 @@ moda_status moda_sweep_runs_begin(const moda_sweep_plan *plan)
 {
     moda_status st = MODA_OK;
     bool results = false;
-    json_t *now = NULL, *before = NULL;
+    json_t *now = NULL;
     char *path = moda_format("%s/sweep.json", plan->directory);
     MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory: %s", plan->directory);
     MODA_TRY(options_json(plan, &now));
     MODA_TRY(moda_make_directory(plan->directory));
-    MODA_TRY(any_has_results(plan->directory, &results));
-    if (moda_is_file(path) && results) {
-        MODA_TRY(moda_json_read(path, &before));
-        MODA_CHECK(json_equal(now, before), MODA_ERR_ARG,
-                   "%s: the runs of this folder have other options than these: name another folder "
-                   "with --out, or give the same options",
-                   path);
-    } else {
-        MODA_TRY(moda_json_write(path, now));
-    }
+    MODA_TRY(look_at_runs(plan, false, &results));
+    if (results && moda_is_file(path)) MODA_TRY(check_options(now, path));
+    if (results) MODA_TRY(look_at_runs(plan, true, &results));
+    if (!results || !moda_is_file(path)) MODA_TRY(moda_json_write(path, now));
 out:
     json_decref(now);
-    json_decref(before);
     free(path);
     return st;
 }

@@ -253,6 +253,7 @@ Test(sweep, runs_of_other_options_are_not_mixed)
     must(moda_sweep_runs_begin(&plan));
     must(moda_make_directory(test_path("runs[1]/alpha-1_beta-1_gamma-0.3")));
     test_write("runs[1]/alpha-1_beta-1_gamma-0.3/model.safetensors", "finished");
+    test_write("runs[1]/alpha-1_beta-1_gamma-0.3/config.json", "{}");
     words[3] = "1"; /* threads may change, and when it stops */
     plan.train.n = 6;
     must(moda_sweep_runs_begin(&plan));

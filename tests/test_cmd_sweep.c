@@ -1,0 +1,50 @@
+/* moda sweep --model as a program: folders of runs, what is refused, what goes on. That rows are right is in
+ * test_cmd_reuse.c and test_sweep.c. */
+#include "base/file.h"
+#include "tests/capture.h"
+#include "tests/program.h"
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SWEEP                                                                               \
+    "sweep --model tiny.net --data synthetic:classes=3,channels=1,size=8,train=48,test=24 " \
+    "--epochs 1 --batch-size 16 --tune off --threads 1 --quiet --sample 1 --tau 0.5 "
+#define RUN(alpha) "runs/alpha-" #alpha "_beta-1_gamma-0.3"
+
+static void describe(int outputs)
+{
+    char text[200];
+    snprintf(text, sizeof text,
+             "[net]\nname = tiny\n[conv]\nname = a\noutputs = %d\nkernel = 3\n[relu]\n[linear]\n"
+             "name = c\noutputs = classes\n",
+             outputs);
+    test_write("tiny.net", text);
+}
+
+static void prepare(void)
+{
+    describe(6);
+}
+
+TestSuite(cmd_sweep, .init = prepare, .fini = test_folder_remove, .timeout = 100);
+
+/* Rows of two networks would stand in one table, now or when the lists are joined later. */
+Test(cmd_sweep, a_network_that_was_changed_is_refused)
+{
+    static const char *const lists[] = {"0,1", "2"};
+    program_must(SWEEP "--alpha 0,1 --out runs");
+    describe(7);
+    for (size_t i = 0; i < 2; i++) {
+        program_must_fail(2,
+                          "near a it has 'outputs = 7', the network that was trained 'outputs = 6'",
+                          SWEEP "--alpha %s --out runs", lists[i]);
+        cr_assert(program_lacks(RUN(2) "/config.json"), "trained all the same");
+    }
+    program_must(SWEEP "--alpha 1 --out others");
+    describe(6);
+    program_must(SWEEP "--alpha 0,1,2 --out runs");
+}
