@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "bench/experiment_internal.h"
 #include "engine/run.h"
+#include "engine/run_network.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,29 +116,27 @@ static size_t place_of(const json_t *wish, const char *key)
     return place;
 }
 
-/* The run that the configuration is of, linked to directory, or the one that agrees with it for
- * longest
- * and the key by which it does not. */
-static moda_status find_run(const moda_study_plan *p, const char *directory, const json_t *config,
-                            const char **run, const char **differs)
+/* The training that the configuration is of, or the one that agrees with it for longest, and the key by
+ * which it does not; NULL if there are none. */
+static const moda_study_item *find_training(const moda_study_plan *p, const json_t *config,
+                                            const char **differs)
 {
-    moda_status st = MODA_OK;
+    const moda_study_item *nearest = NULL;
     size_t longest = 0;
+    *differs = NULL;
     for (size_t i = 0; i < p->count; i++) {
         const moda_study_item *item = &p->items[i];
         const char *key = NULL;
         if (!item->wish) continue;
         moda_config_compare(item->wish, config, &key);
         if (!key) {
-            *run = item->run, *differs = NULL;
-            MODA_TRY(link_run(p, item->run, directory));
-            goto out;
+            *differs = NULL;
+            return item;
         }
         const size_t place = place_of(item->wish, key);
-        if (!*differs || place > longest) *run = item->run, *differs = key, longest = place;
+        if (!*differs || place > longest) nearest = item, *differs = key, longest = place;
     }
-out:
-    return st;
+    return nearest;
 }
 
 /* A folder stands for the training that its config.json describes. */
@@ -145,18 +144,21 @@ static moda_status use(const moda_study_plan *p, const char *directory)
 {
     moda_status st = MODA_OK;
     json_t *config = NULL;
-    const char *run = NULL, *differs = NULL;
+    const char *differs;
     char *path = moda_format("%s/config.json", directory);
     char *model = moda_format("%s/model.safetensors", directory);
     MODA_CHECK(path && model, MODA_ERR_NOMEM, "out of memory");
     MODA_TRY(moda_json_read(path, &config));
     MODA_CHECK(moda_is_file(model), MODA_ERR_ARG,
                "--use %s: no model.safetensors in it: it is not a finished training", directory);
-    MODA_TRY(find_run(p, directory, config, &run, &differs));
+    const moda_study_item *item = find_training(p, config, &differs);
+    MODA_CHECK(item, MODA_ERR_ARG, "--use %s: this study trains nothing: leave it out", directory);
     MODA_CHECK(!differs, MODA_ERR_ARG,
                "--use %s: no training of this study; from %s, the nearest one, it differs by its "
                "%s: `--dry-run` lists what is wanted",
-               directory, run, differs);
+               directory, item->run, differs);
+    MODA_TRY(moda_run_check_network(config, path, item->model));
+    MODA_TRY(link_run(p, item->run, directory));
 out:
     json_decref(config);
     free(path);
@@ -176,6 +178,43 @@ out:
     return st;
 }
 
+/* A run must be what the study wants, and of the network as it is described now. path: its config.json. */
+static moda_status check_run(const moda_study_item *item, const char *path)
+{
+    moda_status st = MODA_OK;
+    json_t *config = NULL;
+    const char *key = NULL;
+    MODA_TRY(moda_json_read(path, &config));
+    moda_config_compare(item->wish, config, &key);
+    MODA_CHECK(!key, MODA_ERR_ARG,
+               "%s: another training than this study wants, its %s differs: move the folder away",
+               path, key);
+    MODA_TRY(moda_run_check_network(config, path, item->model));
+out:
+    json_decref(config);
+    return st;
+}
+
+/* All that are done, before hours are spent on one that comes first. */
+static moda_status check_runs(const moda_study_plan *p)
+{
+    moda_status st = MODA_OK;
+    char *model = NULL, *config = NULL;
+    for (size_t i = 0; i < p->count; i++) {
+        const moda_study_item *item = &p->items[i];
+        if (!item->wish) continue;
+        free(model), free(config);
+        model = moda_format("%s/runs/%s/model.safetensors", p->options->directory, item->run);
+        config = moda_format("%s/runs/%s/config.json", p->options->directory, item->run);
+        MODA_CHECK(model && config, MODA_ERR_NOMEM, "out of memory");
+        if (moda_is_file(model)) MODA_TRY(check_run(item, config));
+    }
+out:
+    free(model);
+    free(config);
+    return st;
+}
+
 moda_status moda_study_begin(moda_study_plan *p)
 {
     moda_status st = MODA_OK;
@@ -184,6 +223,7 @@ moda_status moda_study_begin(moda_study_plan *p)
     MODA_TRY(moda_study_check(p));
     MODA_TRY(moda_make_directory(runs));
     MODA_TRY(use_all(p));
+    MODA_TRY(check_runs(p));
     if (!moda_is_file(path)) MODA_TRY(moda_json_write(path, p->settings));
 out:
     free(runs);
@@ -201,8 +241,6 @@ static bool is_link(const char *path)
 moda_status moda_train_done(const moda_study_plan *p, const moda_study_item *item, bool *done)
 {
     moda_status st = MODA_OK;
-    json_t *config = NULL;
-    const char *key = NULL;
     char *run = moda_format("%s/runs/%s", p->options->directory, item->run), *path = NULL,
          *model = NULL;
     MODA_CHECK(run && (path = moda_format("%s/config.json", run)) != NULL &&
@@ -212,14 +250,8 @@ moda_status moda_train_done(const moda_study_plan *p, const moda_study_item *ite
     MODA_CHECK(*done || !is_link(run), MODA_ERR_ARG,
                "%s: a link to a training that is not finished: wait for it, or remove the link",
                run);
-    if (!*done && !moda_is_file(path)) goto out;
-    MODA_TRY(moda_json_read(path, &config));
-    moda_config_compare(item->wish, config, &key);
-    MODA_CHECK(!key, MODA_ERR_ARG,
-               "%s: another training than this study wants, its %s differs: move the folder away",
-               path, key);
+    if (*done || moda_is_file(path)) MODA_TRY(check_run(item, path));
 out:
-    json_decref(config);
     free(run);
     free(path);
     free(model);

@@ -378,6 +378,30 @@ Test(experiment, trainings_that_do_not_fit_are_refused)
     program_must_fail(1, "config.json", "experiment compactness " CALL "--out v --use nowhere");
 }
 
+/* The file has the same name and another network: before anything is trained, and for --use too. */
+Test(experiment, a_network_that_was_changed_is_refused)
+{
+    program_must("experiment compactness " CALL "--out s");
+    program_must("train --model tiny.net " DATA " --epochs 2 --threads 1 --quiet --out mine");
+    const char *const first = test_path("s/runs/tiny-moda_gamma-0/model.safetensors");
+    const long long model = changed("s/runs/tiny-moda/model.safetensors");
+    test_write("tiny.net", "[net]\nname = tiny\n\n[conv]\nname = c\noutputs = 9\nkernel = 5\n"
+                           "stride = 4\n\n[relu]\n\n[linear]\nname = l\noutputs = classes\n");
+    static const char *const calls[] = {"--out s", "--out s --dry-run", "--out t --use mine"};
+    for (size_t i = 0; i < 3; i++)
+        program_must_fail(2,
+                          "near c it has 'outputs = 9', the network that was trained 'outputs = 8'",
+                          "experiment compactness " CALL "%s", calls[i]);
+    cr_assert(program_lacks("t/runs/tiny-moda/config.json"), "linked all the same");
+    cr_assert(
+        eq(int, unlink(first), 0)); /* the other one is compared before this is trained again */
+    program_must_fail(2, "s/runs/tiny-moda", "experiment compactness " CALL "--out s");
+    cr_assert(program_lacks("s/runs/tiny-moda_gamma-0/model.safetensors"));
+    prepare(); /* the change taken back */
+    program_must("experiment compactness " CALL "--out s");
+    cr_assert(eq(i64, changed("s/runs/tiny-moda/model.safetensors"), model), "trained again");
+}
+
 Test(experiment, a_folder_of_other_settings_is_refused)
 {
     program_must("experiment compactness " CALL "--out s");
