@@ -1,6 +1,7 @@
 #include "decompose/sweep_runs.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "decompose/checksum.h"
 #include "decompose/commands.h"
@@ -239,19 +240,36 @@ out:
     return st;
 }
 
+/* What began and left nothing to go on with begins anew, by the options of this call: those of the other one
+ * would stand in for what is not given. */
+static moda_status forget_configuration(const moda_sweep_run *run)
+{
+    moda_status st = MODA_OK;
+    moda_lock *lock = NULL; /* moda train may be at work there */
+    MODA_TRY(moda_lock_folder(run->directory, &lock));
+    MODA_TRY(moda_remove_matching(run->directory, "config.json"));
+out:
+    moda_lock_release(lock);
+    return st;
+}
+
+/* With --resume always: then moda train does not tell people to call it, should it be stopped. */
 static moda_status train(const moda_sweep_plan *plan, const moda_sweep_run *run)
 {
     moda_status st = MODA_OK;
     char alpha[32], beta[32], gamma[32];
-    bool resume = false;
+    bool begun = false, resume = false;
     snprintf(alpha, sizeof alpha, "%.15g", run->alpha);
     snprintf(beta, sizeof beta, "%.15g", run->beta);
     snprintf(gamma, sizeof gamma, "%.15g", run->gamma);
     const char *const more[] = {"--alpha", alpha,   "--beta",       beta,      "--gamma",
                                 gamma,     "--out", run->directory, "--resume"};
-    MODA_TRY(has_checkpoint(run->directory, &resume));
+    for (size_t i = 0; i < plan->train.n; i++)
+        resume |= strcmp(plan->train.word[i], "--resume") == 0;
+    MODA_TRY(has_checkpoint(run->directory, &begun));
+    if (!begun) MODA_TRY(forget_configuration(run));
     MODA_TRY(moda_remove_matching(run->modules, "decomposition.json")); /* of an earlier model */
-    MODA_TRY(call(&moda_command_train, &plan->train, more, sizeof more / sizeof *more - !resume));
+    MODA_TRY(call(&moda_command_train, &plan->train, more, sizeof more / sizeof *more - resume));
 out:
     return st;
 }

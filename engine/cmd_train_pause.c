@@ -158,12 +158,15 @@ void moda_train_checkpoint_if_due(moda_train_command *c)
 
 /* ---- the training between signals ---- */
 
+/* A call with --resume goes on by itself, and so does a command that makes such a call. */
 static moda_status end_stopped(moda_train_command *c)
 {
     moda_status st = MODA_OK;
     const size_t step = moda_trainer_position(c->trainer).steps;
     MODA_TRY(moda_fail_context(write_checkpoint(c), "stopped %s at step %zu without a checkpoint",
                                c->pause.why, step));
+    MODA_CHECK(!c->pause.resume, MODA_STOPPED, "stopped %s at step %zu: the same call goes on",
+               c->pause.why, step);
     MODA_CHECK(false, MODA_STOPPED,
                "stopped %s at step %zu: `moda train --out %s --resume` goes on", c->pause.why, step,
                c->out);

@@ -52,8 +52,6 @@ moda_status moda_train_options_of_run(moda_train_command *c, const moda_option *
     char *path = NULL;
     json_t *values = NULL;
     MODA_CHECK(c->out, MODA_ERR_ARG, "--resume: --out is missing: name the folder of the run");
-    MODA_CHECK(!c->profile, MODA_ERR_ARG,
-               "--profile times the first steps of a run: give it without --resume");
     MODA_CHECK((path = in_run(c, "config.json")) != NULL, MODA_ERR_NOMEM, "out of memory");
     if (!moda_is_file(path)) {
         MODA_CHECK(
@@ -62,6 +60,8 @@ moda_status moda_train_options_of_run(moda_train_command *c, const moda_option *
             path);
         goto out;
     }
+    MODA_CHECK(!c->profile, MODA_ERR_ARG,
+               "--profile times the first steps of a run: give it without --resume");
     MODA_TRY(moda_json_read(path, &c->before));
     MODA_CHECK(json_is_object(c->before), MODA_ERR_FORMAT, "%s: not a run's configuration", path);
     MODA_CHECK((values = run_options(c)) != NULL, MODA_ERR_NOMEM, "out of memory");

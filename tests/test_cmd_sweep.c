@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define SWEEP                                                                               \
-    "sweep --model tiny.net --data synthetic:classes=3,channels=1,size=8,train=48,test=24 " \
+    "sweep --model tiny.net --data synthetic:classes=3,channels=1,size=8,train=80,test=24 " \
     "--epochs 1 --batch-size 16 --tune off --threads 1 --quiet --sample 1 --tau 0.5 "
 #define RUN(alpha) "runs/alpha-" #alpha "_beta-1_gamma-0.3"
 
@@ -47,4 +47,33 @@ Test(cmd_sweep, a_network_that_was_changed_is_refused)
     program_must(SWEEP "--alpha 1 --out others");
     describe(6);
     program_must(SWEEP "--alpha 0,1,2 --out runs");
+}
+
+/* What is to be done is said of the command that was called, not of moda train inside it; --resume, which
+ * belongs to that, does no harm. */
+Test(cmd_sweep, a_stopped_one_goes_on_with_the_same_call)
+{
+    static const char *const again[] = {"", "--resume"};
+    for (size_t i = 0; i < 2; i++) {
+        program_must_fail(75, "stopped by --time-limit 1s at step 0: the same call goes on",
+                          SWEEP "--alpha %zu --out runs --time-limit 1s %s", i, again[i]);
+        program_must_fail(75, "the same call goes on",
+                          SWEEP "--alpha %zu --out runs --time-limit 1s %s", i, again[i]);
+        program_must(SWEEP "--alpha %zu --out runs %s", i, again[i]);
+    }
+    program_must(SWEEP "--alpha 0,1 --out whole");
+    cr_assert(program_same(RUN(0) "/model.safetensors",
+                           "whole/alpha-0_beta-1_gamma-0.3/model.safetensors"));
+    program_must(SWEEP "--alpha 0 --out profiled --profile");
+}
+
+/* A run without a checkpoint has nothing to go on with: what it was begun with is not this call's affair. */
+Test(cmd_sweep, a_run_without_a_checkpoint_begins_anew)
+{
+    cr_assert(eq(int, moda_make_directory(test_path(RUN(1))), MODA_OK));
+    test_write(RUN(1) "/config.json", "{\"lr\": 0.5, \"epochs\": 7, \"method\": \"moda\"}");
+    program_must(SWEEP "--out runs");
+    program_must(SWEEP "--out whole");
+    cr_assert(program_same(RUN(1) "/model.safetensors",
+                           "whole/alpha-1_beta-1_gamma-0.3/model.safetensors"));
 }

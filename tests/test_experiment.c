@@ -9,6 +9,7 @@
 #include "bench/experiment_table.h"
 #include "tests/capture.h"
 #include "tests/program.h"
+#include "tests/resume.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <math.h>
@@ -307,6 +308,26 @@ Test(experiment, a_killed_study_goes_on_where_it_stopped)
     program_must("experiment compactness " CALL "--out s");
     cr_assert(eq(i64, changed("s/runs/tiny-moda/model.safetensors"), model), "trained again");
     cr_assert(program_same("s/compactness.csv", "whole/compactness.csv"));
+}
+
+/* It says how the study goes on, not the training inside it. */
+Test(experiment, a_stopped_study_goes_on_with_the_same_call)
+{
+    static const char *const words[] = {
+        "experiment", "compactness", "--model",
+        "tiny.net",   "--data",      "synthetic:classes=3,channels=1,size=32,train=60,test=30",
+        "--epochs",   "5000",        "--threads",
+        "1",          "--quiet",     "--out",
+        "s",          NULL};
+    const pid_t process = program_start(words);
+    cr_assert(resume_await_lines("s/runs/tiny-moda/metrics.jsonl", 1, process));
+    kill(process, SIGTERM);
+    const program_result r = program_end(process);
+    cr_assert(eq(int, r.code, 75), "%s", r.err);
+    cr_assert(strstr(r.err, "moda: experiment: tiny-moda, train: stopped by SIGTERM at step") !=
+                  NULL,
+              "%s", r.err);
+    cr_assert(strstr(r.err, ": the same call goes on\n") != NULL, "%s", r.err);
 }
 
 Test(experiment, only_what_is_missing_or_changed_is_done_again)
