@@ -1,6 +1,5 @@
 /* tests/test_experiment.c - studies: their tables, the published figures, which trainings are the
- * same, and
- * moda experiment as a program: what is done once, what goes on, what is refused. */
+ * same, and moda experiment as a program: what its figures are. Its folder is in test_experiment_folder.c. */
 #include "base/file.h"
 #include "base/json.h"
 #include "bench/experiment.h"
@@ -9,18 +8,12 @@
 #include "bench/experiment_table.h"
 #include "tests/capture.h"
 #include "tests/program.h"
-#include "tests/resume.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 static void prepare(void)
 {
@@ -166,14 +159,6 @@ Test(experiment, configurations_are_compared_key_by_key)
 #define DATA "--data synthetic:classes=3,channels=1,size=32,train=60,test=30"
 #define CALL "--model tiny.net " DATA " --epochs 2 --threads 1 --quiet "
 
-/* A file's last change, in nanoseconds. */
-static long long changed(const char *name)
-{
-    struct stat s;
-    cr_assert(eq(int, stat(test_path(name), &s), 0), "%s", name);
-    return (long long)s.st_mtim.tv_sec * 1000000000 + s.st_mtim.tv_nsec;
-}
-
 Test(experiment, every_study_makes_its_table)
 {
     const struct {
@@ -263,178 +248,6 @@ Test(experiment, replacement_is_what_moda_replace_says)
     cr_assert(eq(dbl, scaled, replaced("minmax", "")));
     json_decref(json);
     program_must_fail(2, "4 to 1000 classes", "experiment replacement " CALL "--out t");
-}
-
-/* Starts the study and kills it without warning once a file is there. */
-static void start_and_kill(const char *file)
-{
-    const char *const arguments[] = {"moda",
-                                     "experiment",
-                                     "compactness",
-                                     "--model",
-                                     "tiny.net",
-                                     "--data",
-                                     "synthetic:classes=3,channels=1,size=32,train=60,test=30",
-                                     "--epochs",
-                                     "2",
-                                     "--threads",
-                                     "1",
-                                     "--quiet",
-                                     "--out",
-                                     "s",
-                                     NULL};
-    int status = 0;
-    const pid_t child = fork();
-    cr_assert(child >= 0);
-    if (child == 0) {
-        if (chdir(test_folder()) != 0 || !freopen("/dev/null", "w", stdout)) _exit(3);
-        execv(MODA_PROGRAM, (char *const *)arguments);
-        _exit(4);
-    }
-    for (int i = 0; i < 100000 && program_lacks(file); i++)
-        nanosleep(&(struct timespec){0, 500000}, NULL);
-    kill(child, SIGKILL);
-    waitpid(child, &status, 0);
-    const int killed = WIFSIGNALED(status);
-    cr_assert(eq(int, killed, 1), "it was over before it could be killed: %d", status);
-}
-
-Test(experiment, a_killed_study_goes_on_where_it_stopped)
-{
-    program_must("experiment compactness " CALL "--out whole");
-    start_and_kill("s/runs/tiny-moda/model.safetensors");
-    cr_assert(program_lacks("s/runs/tiny-moda_gamma-0/model.safetensors"));
-    const long long model = changed("s/runs/tiny-moda/model.safetensors");
-    program_must("experiment compactness " CALL "--out s");
-    cr_assert(eq(i64, changed("s/runs/tiny-moda/model.safetensors"), model), "trained again");
-    cr_assert(program_same("s/compactness.csv", "whole/compactness.csv"));
-}
-
-/* It says how the study goes on, not the training inside it. */
-Test(experiment, a_stopped_study_goes_on_with_the_same_call)
-{
-    static const char *const words[] = {
-        "experiment", "compactness", "--model",
-        "tiny.net",   "--data",      "synthetic:classes=3,channels=1,size=32,train=60,test=30",
-        "--epochs",   "5000",        "--threads",
-        "1",          "--quiet",     "--out",
-        "s",          NULL};
-    const pid_t process = program_start(words);
-    cr_assert(resume_await_lines("s/runs/tiny-moda/metrics.jsonl", 1, process));
-    kill(process, SIGTERM);
-    const program_result r = program_end(process);
-    cr_assert(eq(int, r.code, 75), "%s", r.err);
-    cr_assert(strstr(r.err, "moda: experiment: tiny-moda, train: stopped by SIGTERM at step") !=
-                  NULL,
-              "%s", r.err);
-    cr_assert(strstr(r.err, ": the same call goes on\n") != NULL, "%s", r.err);
-}
-
-Test(experiment, only_what_is_missing_or_changed_is_done_again)
-{
-    program_must("experiment compactness " CALL "--out s");
-    const char *const files[] = {"s/results/tiny-moda/eval.json",
-                                 "s/results/tiny-moda_gamma-0/eval.json",
-                                 "s/results/tiny-moda_gamma-0/reuse.json"};
-    const long long before[] = {changed(files[0]), changed(files[1]), changed(files[2])};
-    cr_assert(eq(int, unlink(test_path(files[2])), 0));
-    /* a command's own figures without what made them: cut short between two writes */
-    test_write("s/results/tiny-moda_gamma-0/eval.json", "{\"accuracy\": 2}");
-    program_must("experiment compactness " CALL "--out s");
-    cr_assert(eq(i64, changed(files[0]), before[0]));
-    cr_assert(gt(i64, changed(files[1]), before[1]));
-    cr_assert(gt(i64, changed(files[2]), before[2]));
-    json_t *json = program_json("s/compactness.json");
-    size_t i;
-    json_t *row;
-    json_array_foreach(json_object_get(json, "rows"), i, row)
-        cr_assert(moda_figure(row, "accuracy") <= 1);
-    json_decref(json);
-}
-
-/* The models beside the figures decide, not the file's age. */
-Test(experiment, another_model_in_a_run_s_place_is_judged_anew)
-{
-    program_must("experiment compactness " CALL "--out s");
-    char *before = test_read(test_path("s/results/tiny-moda/eval.json"));
-    program_must("train --model tiny.net " DATA " --epochs 2 --threads 1 --quiet --method moda "
-                 "--seed 7 --out other");
-    char *from = moda_format("%s/other/model.safetensors", test_folder());
-    cr_assert(eq(int, rename(from, test_path("s/runs/tiny-moda/model.safetensors")), 0));
-    cr_assert(eq(int, unlink(test_path("s/results/tiny-moda/reuse.jsonl")), 0));
-    program_must("experiment compactness " CALL "--out s");
-    char *after = test_read(test_path("s/results/tiny-moda/eval.json"));
-    cr_assert(ne(str, before, after));
-    free(before), free(after), free(from);
-}
-
-Test(experiment, trainings_from_elsewhere_are_taken_over)
-{
-    program_must("train --model tiny.net " DATA " --epochs 2 --threads 1 --quiet --out mine");
-    const long long model = changed("mine/model.safetensors");
-    program_must("experiment compactness " CALL "--out s --use mine");
-    struct stat s;
-    cr_assert(eq(int, lstat(test_path("s/runs/tiny-moda"), &s), 0));
-    cr_assert(eq(int, S_ISLNK(s.st_mode), 1));
-    cr_assert(eq(i64, changed("mine/model.safetensors"), model), "trained again");
-    program_must("experiment compactness " CALL "--out s --use mine"); /* once more: no harm */
-    program_must("experiment compactness " CALL "--out t");
-    cr_assert(program_same("s/compactness.csv", "t/compactness.csv"));
-}
-
-Test(experiment, trainings_that_do_not_fit_are_refused)
-{
-    program_must("train --model tiny.net " DATA
-                 " --epochs 2 --threads 1 --quiet --seed 3 --out mine");
-    program_must_fail(2, "from tiny-moda, the nearest one, it differs by its seed",
-                      "experiment compactness " CALL "--out s --use mine");
-    /* under the name of the one that is wanted */
-    must(moda_make_directory(test_path("s/runs")));
-    cr_assert(eq(int, symlink(test_path("mine"), test_path("s/runs/tiny-moda")), 0));
-    program_must_fail(2, "its seed differs", "experiment compactness " CALL "--out s");
-    cr_assert(eq(int, unlink(test_path("mine/model.safetensors")), 0));
-    program_must_fail(2, "not finished", "experiment compactness " CALL "--out s");
-    program_must_fail(2, "not a finished training",
-                      "experiment compactness " CALL "--out u --use mine");
-    program_must_fail(1, "config.json", "experiment compactness " CALL "--out v --use nowhere");
-}
-
-/* The file has the same name and another network: before anything is trained, and for --use too. */
-Test(experiment, a_network_that_was_changed_is_refused)
-{
-    program_must("experiment compactness " CALL "--out s");
-    program_must("train --model tiny.net " DATA " --epochs 2 --threads 1 --quiet --out mine");
-    const char *const first = test_path("s/runs/tiny-moda_gamma-0/model.safetensors");
-    const long long model = changed("s/runs/tiny-moda/model.safetensors");
-    test_write("tiny.net", "[net]\nname = tiny\n\n[conv]\nname = c\noutputs = 9\nkernel = 5\n"
-                           "stride = 4\n\n[relu]\n\n[linear]\nname = l\noutputs = classes\n");
-    static const char *const calls[] = {"--out s", "--out s --dry-run", "--out t --use mine"};
-    for (size_t i = 0; i < 3; i++)
-        program_must_fail(2,
-                          "near c it has 'outputs = 9', the network that was trained 'outputs = 8'",
-                          "experiment compactness " CALL "%s", calls[i]);
-    cr_assert(program_lacks("t/runs/tiny-moda/config.json"), "linked all the same");
-    cr_assert(
-        eq(int, unlink(first), 0)); /* the other one is compared before this is trained again */
-    program_must_fail(2, "s/runs/tiny-moda", "experiment compactness " CALL "--out s");
-    cr_assert(program_lacks("s/runs/tiny-moda_gamma-0/model.safetensors"));
-    prepare(); /* the change taken back */
-    program_must("experiment compactness " CALL "--out s");
-    cr_assert(eq(i64, changed("s/runs/tiny-moda/model.safetensors"), model), "trained again");
-}
-
-Test(experiment, a_folder_of_other_settings_is_refused)
-{
-    program_must("experiment compactness " CALL "--out s");
-    program_must_fail(2, "this folder's study is \"compactness\", not \"tau\"",
-                      "experiment tau " CALL "--out s");
-    program_must_fail(2, "this folder's seed is 0, not 1",
-                      "experiment compactness " CALL "--seed 1 --out s");
-    program_must_fail(2, "this folder's epochs is 2, not 3",
-                      "experiment compactness --model tiny.net " DATA
-                      " --epochs 3 --quiet --out s");
-    program_must_fail(2, "this folder's scale is \"small\", not \"full\"",
-                      "experiment compactness --full " CALL "--dry-run --out s");
 }
 
 Test(experiment, wrong_calls)
