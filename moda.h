@@ -103,6 +103,7 @@
 #include "decompose/subtasks.h"
 #include "decompose/suffix.h"
 #include "decompose/sweep.h"
+#include "decompose/sweep_check.h"
 #include "decompose/sweep_runs.h"
 #include "decompose/sweep_words.h"
 #include "decompose/test_data.h"

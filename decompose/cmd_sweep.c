@@ -9,6 +9,7 @@
 #include "decompose/round.h"
 #include "decompose/subtask_head.h"
 #include "decompose/sweep.h"
+#include "decompose/sweep_check.h"
 #include "decompose/sweep_runs.h"
 #include "decompose/sweep_words.h"
 #include "decompose/test_data.h"
@@ -252,11 +253,12 @@ static moda_status sweep_runs(settings *s)
     moda_sweep_run *runs = NULL;
     moda_sweep_row *rows = NULL;
     size_t count = 0;
+    bool results = true;
     s->plan.directory = s->directory, s->plan.tau = s->tau.values[0];
     s->plan.one_at_a_time = s->one_at_a_time;
     s->plan.min_active = isnan(s->min_active) ? MODA_MIN_ACTIVE : s->min_active;
     MODA_TRY(moda_sweep_runs_list(&s->plan, &runs, &count));
-    MODA_TRY(moda_sweep_runs_begin(&s->plan));
+    MODA_TRY(moda_sweep_runs_begin(&s->plan, &results));
     MODA_ALLOC(rows, count * s->tau.n * sizeof *rows);
     for (size_t i = 0; i < count; i++) {
         moda_log(MODA_LOG_INFO, "run %zu of %zu: alpha %g, beta %g, gamma %g", i + 1, count,
@@ -266,9 +268,22 @@ static moda_status sweep_runs(settings *s)
     }
     MODA_TRY(report(s, rows, count * s->tau.n));
 out:
+    if (st != MODA_OK && !results) moda_sweep_runs_withdraw(&s->plan, &runs[0]);
     free(rows);
     moda_sweep_runs_free(runs, count);
     return st;
+}
+
+static moda_status check_subject(const settings *s)
+{
+    const moda_sweep_subject subject = {.network = s->model,
+                                        .standard = s->standard,
+                                        .sub_tasks = s->subtasks,
+                                        .sizes = s->sizes,
+                                        .sample = s->sample ? s->sample : DEFAULT_SAMPLE,
+                                        .data = &s->data,
+                                        .seed = s->common.seed};
+    return moda_sweep_check(&subject);
 }
 
 /* Where results gather for hours is one sweep's: the folder of the runs, or sweep/ in that of the
@@ -281,6 +296,7 @@ static moda_status sweep(settings *s)
     s->table = s->csv ? strdup(s->csv) : moda_format("%s/sweep.csv", s->directory);
     MODA_CHECK(folder && s->table, MODA_ERR_NOMEM, "out of memory: %s", s->directory);
     MODA_TRY(check_outputs(s));
+    if (s->model) MODA_TRY(check_subject(s));
     MODA_TRY(moda_lock_folder(folder, &lock));
     MODA_TRY(moda_check_writable(s->table)); /* before the work, not after it */
     MODA_TRY(s->model ? sweep_runs(s) : sweep_taus(s));

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* moda train's defaults. */
 static const double defaults[3] = {1, 1, 0.3};
@@ -202,23 +203,31 @@ out:
     return st;
 }
 
-moda_status moda_sweep_runs_begin(const moda_sweep_plan *plan)
+moda_status moda_sweep_runs_begin(const moda_sweep_plan *plan, bool *results)
 {
     moda_status st = MODA_OK;
-    bool results = false;
+    bool any = false;
     json_t *now = NULL;
     char *path = moda_format("%s/sweep.json", plan->directory);
     MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory: %s", plan->directory);
     MODA_TRY(options_json(plan, &now));
     MODA_TRY(moda_make_directory(plan->directory));
-    MODA_TRY(look_at_runs(plan, false, &results));
-    if (results && moda_is_file(path)) MODA_TRY(check_options(now, path));
-    if (results) MODA_TRY(look_at_runs(plan, true, &results));
-    if (!results || !moda_is_file(path)) MODA_TRY(moda_json_write(path, now));
+    MODA_TRY(look_at_runs(plan, false, &any));
+    if (any && moda_is_file(path)) MODA_TRY(check_options(now, path));
+    if (any) MODA_TRY(look_at_runs(plan, true, &any));
+    if (!any || !moda_is_file(path)) MODA_TRY(moda_json_write(path, now));
+    *results = any;
 out:
     json_decref(now);
     free(path);
     return st;
+}
+
+void moda_sweep_runs_withdraw(const moda_sweep_plan *plan, const moda_sweep_run *first)
+{
+    char *path = moda_format("%s/sweep.json", plan->directory);
+    if (path && !moda_is_directory(first->directory)) (void)unlink(path);
+    free(path);
 }
 
 /* ---- doing them ---- */

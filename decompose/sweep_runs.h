@@ -35,8 +35,11 @@ void moda_sweep_runs_free(moda_sweep_run *runs, size_t count);
 /* Makes the plan's folder and writes the options into its sweep.json, but those that only say how fast a
  * run is and when it stops. Fails: MODA_ERR_ARG when the folder holds models or checkpoints of other
  * options, or of the same FILE.net before it was changed: they would stand in one table as if they were
- * comparable. */
-MODA_MUST_USE moda_status moda_sweep_runs_begin(const moda_sweep_plan *plan);
+ * comparable. *results: whether it holds any. */
+MODA_MUST_USE moda_status moda_sweep_runs_begin(const moda_sweep_plan *plan, bool *results);
+/* Of a folder without results, when the first run failed: sweep.json goes again unless that run has a folder, so
+ * that a call that moda train refused leaves nothing. The thread's message stays. */
+void moda_sweep_runs_withdraw(const moda_sweep_plan *plan, const moda_sweep_run *first);
 /* Trains and decomposes one run, as far as that is not done. A run whose model is there is finished; one
  * that was cut short goes on from its last checkpoint, or begins again if it has none. Modules
  * of another model, by another rule or with another min_active are made anew, and what a sweep kept of them

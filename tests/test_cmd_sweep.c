@@ -49,6 +49,41 @@ Test(cmd_sweep, a_network_that_was_changed_is_refused)
     program_must(SWEEP "--alpha 0,1,2 --out runs");
 }
 
+/* By whomever it is refused, and what is asked for only behind the first training: nothing is made. */
+Test(cmd_sweep, a_refused_one_leaves_nothing)
+{
+    static const char *const calls[][2] = {
+        {SWEEP "--no-such-option 3", "--no-such-option"},
+        {SWEEP "--checkpoint-steps 0", "--checkpoint-steps 0"},
+        {SWEEP "--method standard", "mean nothing"},
+        {SWEEP "--profile --max-steps 3", "profile"},
+        {SWEEP "--sizes 4", "--sizes: 4"},
+        {"sweep --model nonsense --data synthetic:classes=3,channels=1,size=8", "nonsense"},
+        {"sweep --model tiny.net --data nowhere", "nowhere"},
+        {"sweep --model tiny.net --data synthetic:classes=3,channels=1,size=8,test=0",
+         "test images"},
+    };
+    static const char *const missing[] = {"--standard", "--init"};
+    const int entries = test_folder_entries();
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        program_must_fail(2, calls[i][1], "%s --out deep/runs", calls[i][0]);
+        cr_assert(eq(int, test_folder_entries(), entries), "moda %s left something", calls[i][0]);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        program_must_fail(1, "none.safetensors", SWEEP "%s none.safetensors --out runs",
+                          missing[i]);
+        cr_assert(eq(int, test_folder_entries(), entries), "%s left something", missing[i]);
+    }
+    program_must_fail(1, "no.txt",
+                      "sweep --model tiny.net --data synthetic:classes=3,channels=1,size=8 "
+                      "--subtasks no.txt --out runs");
+    cr_assert(eq(int, test_folder_entries(), entries));
+    program_must(SWEEP "--alpha 0 --out runs"); /* what is there stays, refused or not */
+    program_must_fail(2, "other options", SWEEP "--alpha 1 --no-such-option 3 --out runs");
+    program_must_fail(2, "--checkpoint-steps 0", SWEEP "--alpha 1 --checkpoint-steps 0 --out runs");
+    cr_assert(program_has("runs/sweep.json"));
+}
+
 /* What is to be done is said of the command that was called, not of moda train inside it; --resume, which
  * belongs to that, does no harm. */
 Test(cmd_sweep, a_stopped_one_goes_on_with_the_same_call)

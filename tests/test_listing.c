@@ -123,7 +123,8 @@ Test(listing, modules_of_an_earlier_decomposition)
 static moda_status begin_sweep(void)
 {
     const moda_sweep_plan plan = {.directory = scratch("sweep")};
-    return moda_sweep_runs_begin(&plan);
+    bool results;
+    return moda_sweep_runs_begin(&plan, &results);
 }
 
 Test(listing, runs_of_an_earlier_sweep)

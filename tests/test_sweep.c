@@ -248,17 +248,18 @@ Test(sweep, runs_of_other_options_are_not_mixed)
     char *words[] = {"--model", "lenet5",   "--threads",    "2", "--epochs",
                      "3",       "--resume", "--time-limit", "1", "--checkpoint-steps=2"};
     moda_sweep_plan plan = {.directory = test_path("runs[1]"), .train = {words, 10}};
-    must(moda_sweep_runs_begin(&plan));
+    bool results;
+    must(moda_sweep_runs_begin(&plan, &results));
     words[5] = "4"; /* nothing has run yet: no harm */
-    must(moda_sweep_runs_begin(&plan));
+    must(moda_sweep_runs_begin(&plan, &results));
     must(moda_make_directory(test_path("runs[1]/alpha-1_beta-1_gamma-0.3")));
     test_write("runs[1]/alpha-1_beta-1_gamma-0.3/model.safetensors", "finished");
     test_write("runs[1]/alpha-1_beta-1_gamma-0.3/config.json", "{}");
     words[3] = "1"; /* threads may change, and when it stops */
     plan.train.n = 6;
-    must(moda_sweep_runs_begin(&plan));
+    must(moda_sweep_runs_begin(&plan, &results));
     words[5] = "5";
-    cr_assert(eq(int, moda_sweep_runs_begin(&plan), MODA_ERR_ARG));
+    cr_assert(eq(int, moda_sweep_runs_begin(&plan, &results), MODA_ERR_ARG));
     cr_assert(strstr(moda_last_error(), "other options") != NULL, "%s", moda_last_error());
 }
 
