@@ -20,7 +20,7 @@ typedef struct settings {
     const char *model, *rates, *out, *activity;
     moda_activity_rule rule; /* that activity says */
     double tau, min_active;
-    size_t batch_size;
+    size_t batch_size; /* 0: not given */
     bool no_reuse;
     moda_data_options data;
     moda_common_options common;
@@ -87,6 +87,11 @@ out:
     return st;
 }
 
+static size_t batch_of(const settings *s)
+{
+    return s->batch_size ? s->batch_size : 128;
+}
+
 static moda_status get_rates(const settings *s, const moda_dataset *data, const moda_model *model,
                              moda_rates **rates)
 {
@@ -106,7 +111,7 @@ static moda_status get_rates(const settings *s, const moda_dataset *data, const 
                    s->rates, rule, s->activity);
     } else {
         MODA_TRY(
-            moda_rates_measure_by(model, &data->train, s->batch_size, s->rule, s->data.spec, &r));
+            moda_rates_measure_by(model, &data->train, batch_of(s), s->rule, s->data.spec, &r));
     }
     r->weights = checksum; /* rates of another program: the caller says that they fit */
     *rates = r, r = NULL;
@@ -136,14 +141,15 @@ static moda_status diagnose(const settings *s, const moda_dataset *data, const m
         found->not_judged[MODA_SIGNATURE_REUSE] = "no test images";
     else
         MODA_TRY(moda_diagnose_reuse_sample(found, model, masks, &data->test, s->data.spec,
-                                            s->batch_size));
+                                            batch_of(s)));
     *diagnosis = found, found = NULL;
 out:
     moda_diagnosis_destroy(found);
     return st;
 }
 
-/* Masks of [mask] layers are what they are: there is nothing to choose. */
+/* Masks of [mask] layers are what they are: there is nothing to choose, and composed networks of them are not
+ * tried, as with --no-reuse. */
 static moda_status check_method(const settings *s, const moda_model *model)
 {
     moda_status st = MODA_OK;
@@ -151,6 +157,10 @@ static moda_status check_method(const settings *s, const moda_model *model)
     MODA_CHECK(model->net->mask_count == 0 || !none, MODA_ERR_ARG,
                "%s: %s has masks of its own (MwT), for which it says nothing: leave it out", none,
                s->model);
+    MODA_CHECK(!s->batch_size || !s->rates || (!s->no_reuse && model->net->mask_count == 0),
+               MODA_ERR_ARG,
+               "--batch-size: with these --rates, and %s, no image is run: leave it out",
+               s->no_reuse ? "--no-reuse" : "modules of MwT");
 out:
     return st;
 }
@@ -220,7 +230,7 @@ out:
 
 static moda_status run(const moda_command *self, int argc, char **argv)
 {
-    settings s = {.tau = NAN, .min_active = NAN, .batch_size = 128};
+    settings s = {.tau = NAN, .min_active = NAN};
     const moda_option options[] = {
         {MODA_OPTION_REAL, "tau", "X", "keep neurons active for at least this share of a class",
          &s.tau, DBL_MIN, 1, NULL},
@@ -244,6 +254,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
                                   .options = options,
                                   .subject = &s.model,
                                   .data = &s.data,
+                                  .batch_size = &s.batch_size,
                                   .common = &s.common,
                                   .check = check,
                                   .work = decompose};

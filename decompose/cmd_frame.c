@@ -1,6 +1,13 @@
 #include "base/log.h"
 #include "decompose/cmd_frame_internal.h"
 #include "numa/threads.h"
+#include <string.h>
+
+/* auto and off do no harm to any data, nor to none. */
+static bool keeps_images(const char *image_cache)
+{
+    return strcmp(image_cache, "auto") != 0 && strcmp(image_cache, "off") != 0;
+}
 
 /* What could do nothing without data. */
 static moda_status check_data_options(const moda_cmd_frame *f)
@@ -13,6 +20,9 @@ static moda_status check_data_options(const moda_cmd_frame *f)
                        : d->image_size                                  ? "image-size"
                        : d->crop != MODA_CROP_DEFAULT                   ? "crop"
                        : d->normalisation != MODA_NORMALISATION_DEFAULT ? "normalisation"
+                       : keeps_images(d->image_cache)                   ? "image-cache"
+                       : f->limit && *f->limit                          ? "limit"
+                       : f->batch_size && *f->batch_size                ? "batch-size"
                                                                         : NULL;
     MODA_CHECK(d->spec || !name, MODA_ERR_ARG,
                "--%s is about the images of --data, which is not given: leave it out, or name data",

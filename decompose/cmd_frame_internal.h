@@ -9,9 +9,10 @@
 /* What one brings along; pointers but options are into state. */
 typedef struct moda_cmd_frame {
     void *state;
-    const moda_option *options; /* its own, between the data's and the common ones */
-    const char **subject;       /* the one operand */
-    moda_data_options *data;    /* freed at the end */
+    const moda_option *options;       /* its own, between the data's and the common ones */
+    const char **subject;             /* the one operand */
+    moda_data_options *data;          /* freed at the end */
+    const size_t *limit, *batch_size; /* of images, 0: not given; NULL: no such option */
     moda_common_options *common;
     bool data_is_extra; /* without --data there is nothing to compute: no threads are started */
     bool classes_alone; /* --classes says something without --data, too */

@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { USUAL_LIMIT = 2000, USUAL_BATCH = 128 };
+
 typedef struct settings {
     const char *directory, *csv;
-    size_t limit, batch_size;
+    size_t limit, batch_size; /* 0: not given */
     moda_sizes layers;
     moda_data_options data;
     moda_common_options common;
@@ -52,6 +54,8 @@ static moda_status measure(const settings *s, moda_model *model, double **matrix
 {
     moda_status st = MODA_OK;
     const moda_net *net = model->net;
+    const size_t limit = s->limit ? s->limit : USUAL_LIMIT;
+    const size_t batch = s->batch_size ? s->batch_size : USUAL_BATCH;
     moda_test_data data = {0};
     if (!s->data.spec) goto out;
     MODA_CHECK(
@@ -59,9 +63,9 @@ static moda_status measure(const settings *s, moda_model *model, double **matrix
         "%s: its masks are those of [mask] layers (MwT), whose activations say nothing about "
         "them: leave --data out",
         s->directory);
-    MODA_TRY(moda_test_data_open(&s->data, s->common.seed, s->limit, model, &data));
+    MODA_TRY(moda_test_data_open(&s->data, s->common.seed, limit, model, &data));
     MODA_ALLOC(*matrix, net->tracked_count * net->classes * net->classes * sizeof **matrix);
-    MODA_TRY(moda_activation_similarity(model, &data.images, s->batch_size, *matrix));
+    MODA_TRY(moda_activation_similarity(model, &data.images, batch, *matrix));
 out:
     moda_test_data_close(&data);
     return st;
@@ -101,14 +105,14 @@ out:
 
 static moda_status run(const moda_command *self, int argc, char **argv)
 {
-    settings s = {.limit = 2000, .batch_size = 128};
+    settings s = {0};
     const moda_option options[] = {
         {MODA_OPTION_SIZES, "layer", "LIST",
          "show these tracked layers in detail, counted from 0: 3,4", &s.layers, 0, 0, NULL},
         {MODA_OPTION_SIZE, "limit", "N", "of --data, the first N test images (default 2000)",
          &s.limit, 1, 1e12, NULL},
-        {MODA_OPTION_SIZE, "batch-size", "N", "images at a time (default 128)", &s.batch_size, 1,
-         1 << 20, NULL},
+        {MODA_OPTION_SIZE, "batch-size", "N", "of --data, images at a time (default 128)",
+         &s.batch_size, 1, 1 << 20, NULL},
         {MODA_OPTION_OUTPUT, "csv", "FILE", "a line per layer, class and neuron", &s.csv, 0, 0,
          NULL},
         {MODA_OPTION_END, NULL, NULL, NULL, NULL, 0, 0, NULL},
@@ -117,6 +121,8 @@ static moda_status run(const moda_command *self, int argc, char **argv)
                                   .options = options,
                                   .subject = &s.directory,
                                   .data = &s.data,
+                                  .limit = &s.limit,
+                                  .batch_size = &s.batch_size,
                                   .common = &s.common,
                                   .data_is_extra = true,
                                   .classes_alone = true,

@@ -111,6 +111,8 @@ static moda_status check(settings *s, size_t operands)
         MODA_CHECK(operands == 0, MODA_ERR_ARG,
                    "either a folder that is there, or --model to train in --out, not both");
         MODA_CHECK(s->out, MODA_ERR_ARG, "--out is missing: the folder for the runs");
+        MODA_CHECK(!s->one_at_a_time || s->alpha || s->beta || s->gamma, MODA_ERR_ARG,
+                   "--one-at-a-time: there is no list to vary: give --alpha, --beta or --gamma");
         MODA_TRY(check_words(&s->plan));
     } else {
         MODA_CHECK(operands == 1, MODA_ERR_ARG,

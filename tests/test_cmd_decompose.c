@@ -175,6 +175,9 @@ Test(cmd_decompose, wrong_calls_exit_with_2)
         {RATES "--relabel --classes 0,1", "--classes is about"},
         {RATES "--image-size 32", "--image-size"},
         {RATES "--crop padded", "--crop"},
+        {RATES "--batch-size 8", "--batch-size is about"},
+        {RATES "--batch-size 8 --no-reuse --data synthetic:classes=10,channels=3",
+         "with these --rates, and --no-reuse"},
         {RATES "--normalisation cifar10", "--normalisation"},
         {"decompose model.safetensors --rates rates.safetensors --tau 0.9 --out x --activity "
          "area:0.1",

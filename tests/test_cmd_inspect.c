@@ -83,9 +83,13 @@ Test(cmd_inspect, figures_fit_the_decomposition)
                      (int)integer(json_array_get(json_object_get(d, "modules"), c), "neurons")));
     }
     cr_assert(eq(sz, count_lines("i.csv"), 1 + 4 * 15));
-    json_decref(report);
-    json_decref(d);
-    const program_result r = program_must("inspect parts --layer 1 --classes 2");
+    /* what is said of images counts where there are some, and does no harm where it is what is usual */
+    program_must("inspect parts " DATA "--limit 9 --batch-size 4 --json few.json");
+    json_t *few = program_json("few.json");
+    cr_assert(not(json_equal(few, report)), "--limit does nothing");
+    json_decref(few), json_decref(report), json_decref(d);
+    const program_result r =
+        program_must("inspect parts --layer 1 --classes 2 --image-cache off --seed 4");
     cr_assert(strstr(r.out, "2  keeps") && strstr(r.out, "relu2"), "%s", r.out);
 }
 
@@ -141,6 +145,9 @@ Test(cmd_inspect, wrong_calls_exit_with_2)
         {"inspect parts --relabel --classes 1", "--relabel"},
         {"inspect parts --image-size 8", "--image-size"},
         {"inspect parts --crop resized", "--crop"},
+        {"inspect parts --limit 5", "--limit is about the images of --data"},
+        {"inspect parts --batch-size 5", "--batch-size is about"},
+        {"inspect parts --image-cache here", "--image-cache is about"},
         {"inspect parts --csv parts/masks.safetensors", "masks.safetensors"},
         {"inspect parts --data synthetic:classes=4,channels=1,size=9", "9x9"},
         {"ablate parts", "--data"},

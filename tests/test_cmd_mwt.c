@@ -120,6 +120,9 @@ Test(cmd_mwt, wrong_calls_say_what_is_wrong)
                       " --tau 0.9 --out x --activity area:0.1");
     program_must_fail(2, "--min-active",
                       "decompose a/model.safetensors " DATA " --tau 0.9 --out x --min-active 0");
+    program_must_fail(2, "--batch-size",
+                      "decompose a/model.safetensors --rates m/rates.safetensors --tau 0.9 --out x "
+                      "--batch-size 8 " DATA);
     program_must_fail(2, "--min-active", "sweep m --tau 0.9 --min-active 0.1 " DATA);
     program_must_fail(2, "--method mwt",
                       "sweep --model small.net --method mwt --epochs 1 --out x " DATA);

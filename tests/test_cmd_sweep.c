@@ -58,6 +58,7 @@ Test(cmd_sweep, a_refused_one_leaves_nothing)
         {SWEEP "--method standard", "mean nothing"},
         {SWEEP "--profile --max-steps 3", "profile"},
         {SWEEP "--sizes 4", "--sizes: 4"},
+        {SWEEP "--one-at-a-time", "--one-at-a-time: there is no list to vary"},
         {"sweep --model nonsense --data synthetic:classes=3,channels=1,size=8", "nonsense"},
         {"sweep --model tiny.net --data nowhere", "nowhere"},
         {"sweep --model tiny.net --data synthetic:classes=3,channels=1,size=8,test=0",
