@@ -23,11 +23,13 @@ static size_t count_chosen(const moda_ablate_options *o, size_t k, size_t l)
     return n;
 }
 
-static bool has_work(const moda_ablate_options *o, size_t l)
+/* Where nothing is switched off, the whole model is still asked once: behind the last layer. */
+static bool has_work(const moda_ablate_work *w, size_t l)
 {
+    const moda_ablate_options *o = w->o;
     size_t n = 0;
     for (size_t i = 0; i < o->outputs.n; i++) n += count_chosen(o, o->outputs.values[i], l);
-    return n > 0 && wants_layer(o, l);
+    return w->result->count ? n > 0 && wants_layer(o, l) : l + 1 == o->masks->shape.layers;
 }
 
 static void list_layer(moda_ablate_work *w, size_t k, size_t l)
@@ -59,9 +61,6 @@ static moda_status list_ablations(moda_ablate_work *w)
     for (size_t i = 0; i < o->outputs.n; i++)
         for (size_t l = 0; l < t->layers; l++)
             if (wants_layer(o, l)) list_layer(w, o->outputs.values[i], l);
-    MODA_CHECK(w->result->count, MODA_ERR_ARG,
-               "%s: no neuron to switch off: the masks of these classes leave none in these layers",
-               o->model->net->name);
 out:
     return st;
 }
@@ -154,7 +153,7 @@ static moda_status run_part(moda_ablate_work *w, size_t from, size_t n)
     MODA_TRY(load_images(w, from, n));
     for (size_t l = 0; l < net->tracked_count; l++) {
         const size_t cut = moda_suffix_cut(net, l);
-        if (!has_work(w->o, l)) continue;
+        if (!has_work(w, l)) continue;
         if (cut > at) {
             float *swap = w->value;
             MODA_TRY(moda_pieces_run(w->pieces, w->o->model, at, cut, n, w->value, w->next));
@@ -230,7 +229,7 @@ moda_status moda_ablate_run(const moda_ablate_options *o, moda_ablate **result)
     MODA_TRY(allocate(&w));
     for (size_t k = 0; k < classes; k++) total += r->samples[k];
     size_t layers = 0;
-    for (size_t l = 0; l < o->masks->shape.layers; l++) layers += has_work(o, l);
+    for (size_t l = 0; l < o->masks->shape.layers; l++) layers += has_work(&w, l);
     total *= layers;
     r->seconds = -moda_seconds();
     if (o->label) moda_progress_begin(&w.progress, o->label, "images", total);

@@ -183,6 +183,11 @@ void moda_ablate_print(const moda_ablate_options *o, const moda_ablate *r)
 {
     char a[32], b[32];
     print_classes(o, r);
+    if (r->count == 0) {
+        printf("no neuron to switch off: the masks of these classes %s none in these layers\n",
+               o->choice == MODA_ABLATE_KEPT ? "keep" : "drop");
+        return;
+    }
     print_histogram(r);
     if (o->by_layer && o->outputs.n <= WIDEST_MATRIX)
         print_matrix(o, r);

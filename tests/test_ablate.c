@@ -245,6 +245,45 @@ Test(ablate, batches_do_not_matter)
     discard(&s);
 }
 
+/* Masks that drop nothing are a result, not a mistake: accuracy is that of the whole model all the same. */
+Test(ablate, nothing_to_switch_off_is_no_failure)
+{
+    moda_ablate *all = NULL, *none = NULL;
+    subject s;
+    json_t *json = NULL;
+    make_subject(&s, small_model("1 6 6", chain, 9), 40, 9);
+    s.options.choice = MODA_ABLATE_ALL;
+    must(moda_ablate_run(&s.options, &all));
+    s.options.choice = MODA_ABLATE_DROPPED;
+    memset(s.masks->values, 1, s.masks->shape.elements);
+    for (int by_layer = 0; by_layer < 2; by_layer++) {
+        s.options.by_layer = by_layer;
+        must(moda_ablate_run(&s.options, &none));
+        cr_assert(eq(sz, none->count, 0));
+        cr_assert(eq(u64, none->passes_plain, 0));
+        size_t right = 0;
+        for (size_t k = 0; k < 4; k++) {
+            cr_assert(eq(sz, none->samples[k], 10));
+            cr_assert(eq(sz, none->correct[k], all->correct[k]));
+            right += none->correct[k];
+        }
+        cr_assert(lt(sz, 0, right), "never right: this proves nothing");
+        must(moda_ablate_json(&s.options, none, &json));
+        cr_assert(eq(int, (int)json_integer_value(json_object_get(json, "ablations")), 0));
+        json_decref(json);
+        test_capture(1);
+        moda_ablate_print(&s.options, none);
+        char *text = test_captured();
+        cr_assert(strstr(text, "no neuron to switch off: the masks of these classes drop none") !=
+                      NULL,
+                  "%s", text);
+        free(text);
+        moda_ablate_destroy(none);
+    }
+    moda_ablate_destroy(all);
+    discard(&s);
+}
+
 Test(ablate, wrong_calls_are_refused)
 {
     moda_ablate *r = NULL;
@@ -253,10 +292,6 @@ Test(ablate, wrong_calls_are_refused)
     cr_assert(eq(int, moda_ablate_run(&s.options, &r), MODA_ERR_ARG)); /* class 3 has no image */
     cr_assert(strstr(moda_last_error(), "class 3") != NULL, "%s", moda_last_error());
     s.options.outputs.n = 3;
-    memset(s.masks->values, 1, s.masks->shape.elements);
-    cr_assert(eq(int, moda_ablate_run(&s.options, &r), MODA_ERR_ARG));
-    cr_assert(strstr(moda_last_error(), "no neuron") != NULL, "%s", moda_last_error());
-    s.options.choice = MODA_ABLATE_ALL;
     s.images.width = 5;
     cr_assert(eq(int, moda_ablate_run(&s.options, &r), MODA_ERR_ARG));
     s.images.width = 6;

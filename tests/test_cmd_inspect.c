@@ -134,6 +134,19 @@ Test(cmd_inspect, ablation_starts_from_the_models_accuracy)
     json_decref(a), json_decref(e);
 }
 
+/* A script over many folders does not end at one whose masks keep everything. */
+Test(cmd_inspect, nothing_to_switch_off_is_a_result)
+{
+    program_must(
+        "decompose run/model.safetensors --rates parts/rates.safetensors --tau 1e-9 --out whole");
+    const program_result r = program_must("ablate whole " DATA "--json n.json --csv n.csv --quiet");
+    cr_assert(strstr(r.out, "no neuron to switch off") != NULL, "%s", r.out);
+    cr_assert(eq(sz, count_lines("n.csv"), 1));
+    json_t *n = program_json("n.json");
+    cr_assert(eq(int, (int)integer(n, "ablations"), 0));
+    json_decref(n);
+}
+
 Test(cmd_inspect, wrong_calls_exit_with_2)
 {
     static const char *const calls[][2] = {
