@@ -157,6 +157,7 @@ static moda_status check_network(const moda_sweep_plan *plan, const char *name)
     json_t *config = NULL;
     char *path = moda_format("%s/%s/config.json", plan->directory, name);
     MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory: %s", plan->directory);
+    if (!moda_is_file(path)) goto out; /* a model from elsewhere */
     MODA_TRY(moda_json_read(path, &config));
     MODA_TRY(moda_run_check_network(config, path, moda_words_value(&plan->train, "model")));
 out:
