@@ -137,7 +137,14 @@ def module_jobs(train, decompose, usual):
         Job("ablate", [train, decompose], ["ablate", "parts", *usual, "--neurons", "all", "--csv", "a.csv", "--json", "a.json"],
             ["a.csv", "a.json"]),
         Job("sweep", [train, decompose], ["sweep", "parts", *usual, "--tau", "0.3,0.5", "--csv", "s.csv"], ["s.csv"]),
+        sweep_of_trainings(usual),
     ]
+
+
+def sweep_of_trainings(usual):
+    command = ["sweep", "--model", "tiny.net", *usual, "--alpha", "0.5,1", "--epochs", "1", "--tune", "off", "--tau",
+               "0.5", "--sample", "1", "--out", "runs"]
+    return Job("sweep-trainings", [], command, ["runs/sweep.csv"], again=command)
 
 
 def look_jobs(one):

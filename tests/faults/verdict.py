@@ -194,9 +194,10 @@ def lost_file(job, here, before):
 
 
 def names_of(folder):
-    """Of files and folders, but for the cache, whose own rules these are."""
+    """Of files and folders, but for the cache, which has rules of its own, and locks: one that a process left which is
+    no more locks nothing."""
     found = {os.path.relpath(os.path.join(path, name), folder) for path, folders, files in os.walk(folder)
-             for name in folders + files}
+             for name in folders + files if name != ".lock"}
     return {name for name in found if name.split(os.sep)[0] != "cache"}
 
 
