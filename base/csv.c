@@ -1,4 +1,5 @@
 #include "base/csv.h"
+#include <math.h>
 
 void moda_csv_text(FILE *f, const char *text)
 {
@@ -8,4 +9,9 @@ void moda_csv_text(FILE *f, const char *text)
         fputc(*text, f);
     }
     fputc('"', f);
+}
+
+void moda_csv_number(FILE *f, double x)
+{
+    if (isfinite(x)) fprintf(f, "%.6g", x);
 }

@@ -1,4 +1,5 @@
 /* bench/cmd_limits.c - moda bench peak and stream: the machine's limits, as other benchmarks use them. */
+#include "base/csv.h"
 #include "base/isa.h"
 #include "base/table.h"
 #include "bench/bench_internal.h"
@@ -72,9 +73,11 @@ static void tables(const void *state)
     const limit *l = s->limit;
     const moda_timing_summary *x = &s->time;
     moda_table *t = moda_table_create("limit|>threads|>kernels|>median|>spread|>best|unit");
-    moda_table_row(t, "%s|%d|%s|%.2f|%.2f - %.2f|%.2f|%s", l->what, omp_get_max_threads(),
-                   moda_isa_name(moda_isa_best()), 1e-9 / x->median, 1e-9 / x->high, 1e-9 / x->low,
-                   1e-9 / x->best, l->unit);
+    char range[MODA_TIMING_RANGE];
+    moda_table_row(t, "%s|%d|%s|%.2f|%s|%.2f|%s", l->what, omp_get_max_threads(),
+                   moda_isa_name(moda_isa_best()), 1e-9 / x->median,
+                   moda_timing_range(1e-9 / x->high, 1e-9 / x->low, 2, range), 1e-9 / x->best,
+                   l->unit);
     moda_table_print(t);
     moda_table_destroy(t);
 }
@@ -102,9 +105,12 @@ static void csv_row(const void *state, size_t i, FILE *to)
     const limit *l = s->limit;
     const moda_timing_summary *x = &s->time;
     (void)i;
-    fprintf(to, "%s,%d,%s,%zu,%s,%.6g,%.6g,%.6g,%.6g\n", l->benchmark, omp_get_max_threads(),
-            moda_isa_name(moda_isa_best()), x->n, l->key, 1 / x->median, 1 / x->high, 1 / x->low,
-            1 / x->best);
+    const double rates[] = {1 / x->median, 1 / x->high, 1 / x->low, 1 / x->best};
+    fprintf(to, "%s,%d,%s,%zu,%s", l->benchmark, omp_get_max_threads(),
+            moda_isa_name(moda_isa_best()), x->n, l->key);
+    for (size_t k = 0; k < sizeof rates / sizeof *rates; k++)
+        fputc(',', to), moda_csv_number(to, rates[k]);
+    fputc('\n', to);
 }
 
 static moda_results results(const void *state)

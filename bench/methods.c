@@ -1,9 +1,11 @@
 #include "bench/methods.h"
+#include "base/csv.h"
 #include "base/table.h"
 #include "bench/step_rows_internal.h"
 #include "datasets/dataset.h"
 #include "engine/method.h"
 #include "engine/net_masked.h"
+#include <math.h>
 #include <stdio.h>
 
 bool moda_methods_can_mask(const moda_net *net)
@@ -87,19 +89,34 @@ void moda_methods_free(moda_methods_bench *b)
 
 /* ---- figures ---- */
 
+/* Of an interval, in a buffer of 32 bytes; "-" where there is none. */
+static const char *end_of(double end, char *text)
+{
+    if (isnan(end))
+        snprintf(text, 32, "-");
+    else
+        snprintf(text, 32, "%.3f", end);
+    return text;
+}
+
 static void tables(const void *bench)
 {
     const moda_methods_bench *b = bench;
+    const bool several = b->ratios[0].all.n > 1;
+    char from[32], to[32];
     moda_table *t = moda_table_create("method|>of standard|>from|>to");
     moda_step_rows_tables(&b->steps);
     for (size_t i = 0; i < b->steps.count; i++)
-        moda_table_row(t, "%s|%.3f|%.3f|%.3f", b->steps.rows[i].method, b->ratios[i].all.median,
-                       b->ratios[i].all.low, b->ratios[i].all.high);
+        moda_table_row(t, "%s|%.3f|%s|%s", b->steps.rows[i].method, b->ratios[i].all.median,
+                       end_of(b->ratios[i].all.low, from), end_of(b->ratios[i].all.high, to));
     printf("\n");
     moda_table_print(t);
     moda_table_destroy(t);
-    printf("of standard: median of %zu rounds' ratios, and its %.0f %% interval\n",
-           b->ratios[0].all.n, 100 * b->ratios[0].all.confidence);
+    if (several)
+        printf("of standard: median of %zu rounds' ratios, and its %.0f %% interval\n",
+               b->ratios[0].all.n, 100 * b->ratios[0].all.confidence);
+    else
+        printf("of standard: the ratio of one round; an interval takes two --rounds or more\n");
 }
 
 static json_t *head(const void *bench)
@@ -138,7 +155,10 @@ static void csv_row(const void *bench, size_t i, FILE *to)
     const moda_methods_bench *b = bench;
     const moda_timing_summary *r = &b->ratios[i].all;
     moda_step_row_csv(&b->steps.rows[i], to);
-    fprintf(to, ",%.6f,%.6f,%.6f\n", r->median, r->low, r->high);
+    const double ratios[] = {r->median, r->low, r->high};
+    for (size_t k = 0; k < sizeof ratios / sizeof *ratios; k++)
+        fputc(',', to), moda_csv_number(to, ratios[k]);
+    fputc('\n', to);
 }
 
 moda_results moda_methods_results(const moda_methods_bench *b)

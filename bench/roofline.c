@@ -1,4 +1,5 @@
 #include "bench/roofline.h"
+#include "base/csv.h"
 #include "base/isa.h"
 #include "engine/peak.h"
 #include <math.h>
@@ -120,7 +121,10 @@ void moda_figures_csv_heads(FILE *f)
 
 void moda_figures_csv(FILE *f, const moda_timing_summary *t, moda_workload w, moda_figures x)
 {
-    fprintf(f, ",%zu,%.6g,%.6g,%.6g,%.6g", t->n, t->median, t->low, t->high, t->best);
+    const double seconds[] = {t->median, t->low, t->high, t->best};
+    fprintf(f, ",%zu", t->n);
+    for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++)
+        fputc(',', f), moda_csv_number(f, seconds[i]);
     if (counted(w))
         fprintf(f, ",%.0f,%.0f,%.6g,%.6g,%s,%.6g", w.flops, w.bytes, x.flops, x.bytes,
                 bound_name(x), x.share);
@@ -141,8 +145,9 @@ void moda_figures_columns(moda_table *t)
 void moda_figures_cells(moda_table *t, const moda_timing_summary *x, moda_workload w,
                         moda_figures f)
 {
+    char range[MODA_TIMING_RANGE];
     moda_table_cell(t, "%.4f", 1e3 * x->median);
-    moda_table_cell(t, "%.4f - %.4f", 1e3 * x->low, 1e3 * x->high);
+    moda_table_cell(t, "%s", moda_timing_range(1e3 * x->low, 1e3 * x->high, 4, range));
     const bool known = counted(w);
     moda_table_cell(t, known && w.flops > 0 ? "%.2f" : "", f.flops * 1e-9);
     moda_table_cell(t, known ? "%.2f" : "", f.bytes * 1e-9);

@@ -45,7 +45,8 @@ typedef struct moda_scale_point {
     double peak_flops, bandwidth; /* limits of the machine with these threads, in the curve's
                                    * precision (auto: bf16, if the CPU has it): best of all turns */
     /* Of own: against the curve's first point, which has m threads: m times as much work a second, and that by thread.
-     * low, high: of speedup, from the worst and the best ends of both points' intervals. */
+     * low, high: of speedup, from the worst and the best ends of both points' intervals; NaN of one
+     * round, which has none. */
     double speedup, low, high, efficiency;
 } moda_scale_point;
 

@@ -28,8 +28,10 @@ static void put_data(const view *v, FILE *to)
         fprintf(to, "# %s\n", moda_scale_curve_name(c, name, sizeof name));
         for (size_t k = 0; k < c->count; k++) {
             const moda_scale_point *p = &c->points[k];
+            const bool known = isfinite(p->low); /* one round has no interval: no length */
             fprintf(to, "%zu %.6g %.6g %.6g\n", p->threads, shown(v, p->speedup, p->threads),
-                    shown(v, p->low, p->threads), shown(v, p->high, p->threads));
+                    shown(v, known ? p->low : p->speedup, p->threads),
+                    shown(v, known ? p->high : p->speedup, p->threads));
         }
         fputs("\n\n", to);
     }

@@ -17,14 +17,16 @@ static void print_points(const moda_scale_curve *c)
     moda_table *t = moda_table_create(
         ">threads|>nodes|>batch|>steps|>ms/step|>interval|>undisturbed|>images/s|>speedup|"
         ">interval|>efficiency|>peak GFLOP/s|>triad GB/s");
+    char times[MODA_TIMING_RANGE], speedups[MODA_TIMING_RANGE];
     double worst = 0;
     for (size_t i = 0; i < c->count; i++) {
         const moda_scale_point *p = &c->points[i];
-        moda_table_row(
-            t, "%zu|%zu|%zu|%zu|%.3f|%.3f - %.3f|%.3f|%.0f|%.3f|%.3f - %.3f|%.1f %%|%.1f|%.1f",
-            p->threads, p->nodes, p->batch, p->time.n, 1e3 * p->time.median, 1e3 * p->time.low,
-            1e3 * p->time.high, 1e3 * p->own.median, (double)p->batch / p->own.median, p->speedup,
-            p->low, p->high, 100 * p->efficiency, 1e-9 * p->peak_flops, 1e-9 * p->bandwidth);
+        moda_table_row(t, "%zu|%zu|%zu|%zu|%.3f|%s|%.3f|%.0f|%.3f|%s|%.1f %%|%.1f|%.1f", p->threads,
+                       p->nodes, p->batch, p->time.n, 1e3 * p->time.median,
+                       moda_timing_range(1e3 * p->time.low, 1e3 * p->time.high, 3, times),
+                       1e3 * p->own.median, (double)p->batch / p->own.median, p->speedup,
+                       moda_timing_range(p->low, p->high, 3, speedups), 100 * p->efficiency,
+                       1e-9 * p->peak_flops, 1e-9 * p->bandwidth);
         worst = fmax(worst, p->time.median / p->own.median);
     }
     moda_table_print(t);
@@ -101,7 +103,7 @@ static void print_layers(const moda_scale_curve *c)
     free(layers);
 }
 
-/* Of the intervals, which few steps make less sure. */
+/* Of the intervals that there are, which few steps make less sure. */
 static double confidence(const moda_scale_bench *b)
 {
     double least = 1;

@@ -2,6 +2,7 @@
 #include "base/progress.h"
 #include "bench/median.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,14 +70,15 @@ moda_status moda_timings_summarise(const moda_timings *t, moda_timing_summary *s
     moda_status st = MODA_OK;
     double *sorted = NULL;
     const size_t n = t->n;
-    *summary = (moda_timing_summary){0, NAN, NAN, NAN, NAN, 0};
+    *summary = (moda_timing_summary){0, NAN, NAN, NAN, NAN, NAN};
     if (n == 0) goto out;
     MODA_TRY(sort(t, &sorted));
     summary->n = n;
     summary->median = (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
+    summary->best = sorted[0];
+    if (n == 1) goto out; /* nothing says how far off it may be */
     const size_t rank = moda_median_rank(n, MODA_TIMING_CONFIDENCE, &summary->confidence);
     summary->low = sorted[rank - 1], summary->high = sorted[n - rank];
-    summary->best = sorted[0];
 out:
     free(sorted);
     return st;
@@ -98,6 +100,15 @@ out:
 double moda_timing_spread(const moda_timing_summary *s)
 {
     return s->confidence >= MODA_TIMING_CONFIDENCE ? (s->high - s->low) / 2 / s->median : INFINITY;
+}
+
+const char *moda_timing_range(double low, double high, int digits, char text[MODA_TIMING_RANGE])
+{
+    if (isfinite(low) && isfinite(high))
+        snprintf(text, MODA_TIMING_RANGE, "%.*f - %.*f", digits, low, digits, high);
+    else
+        snprintf(text, MODA_TIMING_RANGE, "-");
+    return text;
 }
 
 void moda_timings_free(moda_timings *t)

@@ -21,9 +21,11 @@ typedef struct moda_timings {
 
 typedef struct moda_timing_summary {
     size_t n;
-    double median, low, high; /* seconds; low, high: the interval. All NaN for n = 0 */
+    double median;    /* seconds, as low, high and best; all NaN for n = 0 */
+    double low, high; /* the interval; NaN for n = 1, of which there is none */
     double best;
-    double confidence; /* of the interval: less than MODA_TIMING_CONFIDENCE where n < 6 */
+    double
+        confidence; /* of the interval: less than MODA_TIMING_CONFIDENCE where n < 6; NaN as it */
 } moda_timing_summary;
 
 MODA_MUST_USE moda_status moda_timings_add(moda_timings *timings, double seconds);
@@ -52,6 +54,9 @@ MODA_MUST_USE moda_status moda_timings_quantile(const moda_timings *timings, dou
 /* Half the interval's width as a share of the median: 0.01 is the median, give or take 1 %. INFINITY
  * where there are too few timings for the stated confidence. */
 double moda_timing_spread(const moda_timing_summary *summary);
+/* "1.25 - 1.50", the interval's ends as they are shown, in text; "-" where there is none. */
+enum { MODA_TIMING_RANGE = 64 };
+const char *moda_timing_range(double low, double high, int digits, char text[MODA_TIMING_RANGE]);
 void moda_timings_free(moda_timings *timings); /* zeroed struct is fine */
 /* [seconds] in the order of measuring. New reference; NULL when out of memory. */
 json_t *moda_timings_json(const moda_timings *timings);

@@ -119,6 +119,30 @@ Test(bench_methods, the_program_writes_what_it_measured)
     free(csv);
 }
 
+Test(bench_methods, one_round_has_no_interval)
+{
+    const char *out = program_must("bench methods --model plain.net --seconds 0.01 --rounds 1 "
+                                   "--tune off --threads 1 --batch-size 4 --json m.json "
+                                   "--csv m.csv --quiet")
+                          .out;
+    cr_assert(strstr(out, "\nstandard        1.000     -   -\n") != NULL, "%s", out);
+    cr_assert(strstr(out, "the ratio of one round") && !strstr(out, " 0 %"), "%s", out);
+    json_t *json = program_json("m.json"), *row = NULL;
+    static const char *const none[] = {"ratio_low", "ratio_high", "ratio_confidence"};
+    size_t i;
+    json_array_foreach(json_object_get(json, "methods"), i, row)
+    {
+        const double ratio = json_real_value(json_object_get(row, "ratio"));
+        cr_assert(lt(dbl, 0, ratio));
+        for (size_t k = 0; k < 3; k++)
+            cr_assert(eq(ptr, json_object_get(row, none[k]), json_null()), "%s", none[k]);
+    }
+    json_decref(json);
+    char *csv = test_read(test_path("m.csv"));
+    cr_assert(eq(sz, lines_with(csv, ",,\n"), 2), "%s", csv);
+    free(csv);
+}
+
 /* OpenMP alone would have three. */
 Test(bench_methods, the_machine_is_described_with_the_rows_threads)
 {

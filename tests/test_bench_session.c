@@ -129,11 +129,37 @@ Test(bench_session, intervals_hold_the_median_as_often_as_they_say)
         }
 }
 
+/* Its JSON holds nulls: no number says how far off it may be. */
+Test(bench_session, one_timing_has_no_interval)
+{
+    moda_timings t = {0};
+    moda_timing_summary s;
+    char range[MODA_TIMING_RANGE];
+    cr_assert(eq(int, moda_timings_add(&t, 2), MODA_OK));
+    cr_assert(eq(int, moda_timings_summarise(&t, &s), MODA_OK));
+    cr_assert(s.n == 1 && s.median == 2 && s.best == 2);
+    cr_assert(isnan(s.low) && isnan(s.high) && isnan(s.confidence));
+    cr_assert(isinf(moda_timing_spread(&s)));
+    cr_assert(eq(str, (char *)moda_timing_range(s.low, s.high, 2, range), "-"));
+    json_t *json = json_object();
+    cr_assert(eq(int, moda_timing_json(&s, json), MODA_OK));
+    static const char *const none[] = {"low_seconds", "high_seconds", "confidence"};
+    for (size_t i = 0; i < 3; i++)
+        cr_assert(eq(ptr, json_object_get(json, none[i]), json_null()), "%s", none[i]);
+    cr_assert(eq(dbl, json_real_value(json_object_get(json, "median_seconds")), 2));
+    json_decref(json);
+    cr_assert(eq(int, moda_timings_add(&t, 3), MODA_OK));
+    cr_assert(eq(int, moda_timings_summarise(&t, &s), MODA_OK));
+    cr_assert(eq(str, (char *)moda_timing_range(s.low, s.high, 2, range), "2.00 - 3.00"));
+    moda_timings_free(&t);
+}
+
 Test(bench_session, few_timings_are_never_enough)
 {
     moda_timings t = {0};
     moda_timing_summary s;
-    for (size_t n = 1; n <= 5; n++) {
+    cr_assert(eq(int, moda_timings_add(&t, 2), MODA_OK));
+    for (size_t n = 2; n <= 5; n++) {
         cr_assert(eq(int, moda_timings_add(&t, 2), MODA_OK));
         cr_assert(eq(int, moda_timings_summarise(&t, &s), MODA_OK));
         cr_assert(isinf(moda_timing_spread(&s)), "%zu", n);
