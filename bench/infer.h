@@ -46,8 +46,9 @@ typedef struct moda_infer {
     size_t first;   /* what other such models are compared with */
 } moda_infer;
 
-/* A model file, NAME:WEIGHTS, or the name of a network alone, which then gets random weights, 3x32x32
- * inputs and 10 classes. Fails as moda_model_open(). */
+/* A model file, NAME:WEIGHTS, or a network alone, which then gets random weights, 3x32x32 inputs and 10
+ * classes. Fails as moda_model_open(); where a network is meant (moda_net_is_meant()), as
+ * moda_net_open(). */
 MODA_MUST_USE moda_status moda_infer_add_model(moda_infer *infer, const char *spec);
 /* A folder of moda decompose: the model, each class's module, and networks composed for sets
  * [set_count] of class numbers; with round > 1 each of these a second time, rounded. Fails:

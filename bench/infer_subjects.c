@@ -51,17 +51,12 @@ static moda_status open_model(const char *spec, uint64_t seed, moda_model **mode
 {
     moda_status st = MODA_OK;
     moda_net *net = NULL;
-    const size_t length = strlen(spec);
-    const bool description = length > 4 && strcmp(spec + length - 4, ".net") == 0;
-    bool name = false;
-    for (const char *const *n = moda_net_builtin_names(); *n; n++) name |= strcmp(*n, spec) == 0;
-    if (moda_is_file(spec) ? !description : !name) {
-        MODA_TRY(moda_model_open(spec, (moda_net_defaults){{0, 0, 0}, 0}, model));
-    } else {
+    if (moda_net_is_meant(spec)) {
         MODA_TRY(moda_net_open(spec, (moda_net_defaults){{3, 32, 32}, 10}, &net));
         MODA_TRY(moda_model_create(net, model)); /* takes the net, also when it fails */
         moda_model_init(*model, seed);
-    }
+    } else
+        MODA_TRY(moda_model_open(spec, (moda_net_defaults){{0, 0, 0}, 0}, model));
 out:
     return st;
 }

@@ -1,5 +1,4 @@
 /* engine/cmd_describe.c - `moda describe`: what a network consists of and what it costs. */
-#include "base/file.h"
 #include "base/json.h"
 #include "base/options.h"
 #include "base/table.h"
@@ -210,16 +209,6 @@ out:
     return st;
 }
 
-/* A plain word that is no file can only be meant as a name: the message then lists those. */
-static bool is_network(const char *what)
-{
-    const size_t n = strlen(what);
-    if (!strpbrk(what, "/.:") && !moda_is_file(what)) return true;
-    for (const char *const *name = moda_net_builtin_names(); *name; name++)
-        if (strcmp(*name, what) == 0) return true;
-    return n > 4 && strcmp(what + n - 4, ".net") == 0;
-}
-
 /* Exactly one of net and model is set. */
 static moda_status open_any(const char *what, const describe_options *o, moda_net **net,
                             moda_model **model)
@@ -227,7 +216,7 @@ static moda_status open_any(const char *what, const describe_options *o, moda_ne
     moda_status st = MODA_OK;
     moda_net_defaults defaults = {.classes = o->classes};
     if (o->input) MODA_TRY(parse_input(o->input, &defaults.input));
-    if (is_network(what)) {
+    if (moda_net_is_meant(what)) {
         const moda_net_defaults usual = {o->input ? defaults.input : (moda_shape){3, 32, 32},
                                          o->classes};
         st = moda_net_open(what, usual, net);

@@ -90,6 +90,14 @@ out:
     return st;
 }
 
+bool moda_net_is_meant(const char *what)
+{
+    if (is_net_path(what) || (!strpbrk(what, "/.:") && !moda_is_file(what))) return true;
+    for (const char *const *name = moda_net_builtin_names(); *name; name++)
+        if (strcmp(*name, what) == 0) return true;
+    return false;
+}
+
 moda_status moda_net_copy(const moda_net *net, moda_net **copy)
 {
     moda_status st = MODA_OK;

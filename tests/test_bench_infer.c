@@ -134,7 +134,9 @@ Test(bench_infer, models_and_names_of_networks)
         for (size_t i = 0; i < net->layer_count; i++)
             norms += net->layers[i].kind == MODA_LAYER_BATCHNORM;
         cr_assert(fold ? norms == 0 : norms == 1, "fold %d: %zu batch norms", fold, norms);
-        cr_assert(eq(int, moda_infer_add_model(&m, "nothing"), MODA_ERR_IO), "%s",
+        cr_assert(eq(int, moda_infer_add_model(&m, "nothing"), MODA_ERR_ARG), "%s",
+                  moda_last_error());
+        cr_assert(eq(int, moda_infer_add_model(&m, test_path("nothing")), MODA_ERR_IO), "%s",
                   moda_last_error());
         moda_infer_free(&m);
     }
@@ -266,6 +268,8 @@ Test(bench_infer, wrong_calls_say_what_to_do)
         {"bench infer modules --count --no-fold", "only folders", 2},
         {"bench infer lenet5 --batch-size 0", "--batch-size", 2},
         {"bench infer none.safetensors", "none.safetensors", 1},
+        {"bench infer none.net", "none.net", 1},
+        {"bench infer none", "unknown network 'none'; use lenet5, ", 2},
         {"bench infer .", "masks.safetensors", 1},
     };
     write_decomposition();

@@ -1,6 +1,8 @@
 /* tests/test_net_errors.c - engine/net.h: which descriptions are refused, at which line, why. */
 #include "base/file.h"
 #include "engine/net.h"
+#include "tests/capture.h"
+#include "tests/program.h"
 
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -218,4 +220,37 @@ Test(net_errors, opening_tells_wrong_names_from_missing_files)
     unlink(path);
     rmdir(folder);
     free(path);
+}
+
+/* A name that no network has is a wrong call, whoever is told it, and the line lists the networks. */
+Test(net_errors, every_command_lists_the_networks)
+{
+    static const char *const calls[] = {
+        "describe nosuch",           "train --model nosuch --data synthetic: --out run",
+        "topo --model nosuch",       "scale --model nosuch",
+        "bench step --model nosuch", "bench methods --model nosuch",
+        "bench infer nosuch",        "bench tune --model nosuch",
+        "bench conv --model nosuch", "bench data synthetic: --model nosuch",
+        "bench numa --model nosuch", "bench turn --model nosuch",
+    };
+    test_folder();
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        program_must_fail(2, "unknown network 'nosuch'; use lenet5, vgg11, ", "%s --quiet",
+                          calls[i]);
+    test_folder_remove();
+}
+
+/* A file of such a name is one. */
+Test(net_errors, a_plain_word_is_a_file_if_there_is_one)
+{
+    cr_assert(moda_net_is_meant("lenet5") && moda_net_is_meant("nosuch"));
+    cr_assert(moda_net_is_meant("a/b.net") && !moda_net_is_meant("a/b"));
+    cr_assert(eq(
+        int, moda_net_is_meant("m.safetensors") || moda_net_is_meant("lenet5:w.safetensors"), 0));
+    test_write("model", "x");
+    cr_assert(eq(int, chdir(test_folder()), 0));
+    cr_assert(eq(int, moda_net_is_meant("model"), 0));
+    cr_assert(eq(int, chdir("/"), 0));
+    cr_assert(moda_net_is_meant("model"));
+    test_folder_remove();
 }
