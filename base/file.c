@@ -212,6 +212,29 @@ out:
     return st;
 }
 
+/* Whether what is there of the way to a folder that is missing lets it be made. Asks only: a probe that
+ * a killed process leaves in a folder above would stay there. */
+static moda_status check_way_to(const char *path)
+{
+    moda_status st = MODA_OK;
+    int reason;
+    char *there = strdup(path);
+    MODA_CHECK(there, MODA_ERR_NOMEM, "out of memory");
+    MODA_CHECK(*path, MODA_ERR_IO, "an empty name is not a directory");
+    while ((reason = access(there, F_OK) ? errno : 0) == ENOENT || reason == ENOTDIR) {
+        char *above = folder_of(there);
+        free(there);
+        MODA_CHECK((there = above) != NULL, MODA_ERR_NOMEM, "out of memory");
+    }
+    MODA_CHECK(reason == 0, MODA_ERR_IO, "%s: %s", path, strerror(reason));
+    MODA_CHECK(moda_is_directory(there), MODA_ERR_IO, "%s: %s is not a directory", path, there);
+    MODA_CHECK(faccessat(AT_FDCWD, there, W_OK | X_OK, AT_EACCESS) == 0, MODA_ERR_IO,
+               "%s: cannot be made in %s: %s", path, there, strerror(errno));
+out:
+    free(there);
+    return st;
+}
+
 moda_status moda_directory_next(DIR *directory, const char *path, const struct dirent **entry)
 {
     moda_status st = MODA_OK;
@@ -247,7 +270,10 @@ moda_status moda_check_folder(const char *path)
     char *probe = moda_format("%s/moda", path);
     MODA_CHECK(probe, MODA_ERR_NOMEM, "out of memory");
     MODA_CHECK(!moda_is_file(path), MODA_ERR_IO, "%s: is a file: name a folder", path);
-    if (moda_is_directory(path)) MODA_TRY(moda_check_writable(probe));
+    if (moda_is_directory(path))
+        MODA_TRY(moda_check_writable(probe));
+    else
+        MODA_TRY(check_way_to(path));
 out:
     free(probe);
     return st;

@@ -56,8 +56,9 @@ MODA_MUST_USE moda_status moda_remove_matching(const char *directory, const char
 void moda_remove_leftovers(const char *directory);
 bool moda_is_directory(const char *path);
 bool moda_is_file(const char *path);
-/* Whether a folder can be made or written to at path: to be asked before hours of work. Makes
- * nothing. Fails: MODA_ERR_IO (a file stands there, the folder is not writable). */
+/* Whether a folder can be made, with its parents, or written to at path: to be asked before hours of
+ * work. Leaves nothing behind. Fails: MODA_ERR_IO (a file stands there or on the way, the folder or
+ * the one to make it in is not writable). */
 MODA_MUST_USE moda_status moda_check_folder(const char *path);
 
 /* Closes a stream of open_memstream(text, ..). True: *text is whole. False: memory was too short; *text is

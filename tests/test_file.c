@@ -251,6 +251,30 @@ Test(file, make_directory_with_parents)
     expect_error(moda_make_directory(""), MODA_ERR_IO, "empty");
 }
 
+/* Root may write everywhere: so the user is another one for a while. */
+Test(file, check_folder_asks_what_is_there_of_the_way)
+{
+    cr_assert(eq(int, chmod(test_folder(), 0777), 0));
+    test_write("file", "x");
+    cr_assert(eq(int, moda_make_directory(test_path("closed")), MODA_OK));
+    cr_assert(eq(int, chmod(test_path("closed"), 0555), 0));
+    const char *const good[] = {test_path(""), test_path("new"), test_path("new/er//deep/")};
+    for (size_t i = 0; i < 3; i++)
+        cr_assert(eq(int, moda_check_folder(good[i]), MODA_OK), "%s", moda_last_error());
+    expect_error(moda_check_folder(test_path("file")), MODA_ERR_IO, "file: is a file");
+    expect_error(moda_check_folder(test_path("file/a/b")), MODA_ERR_IO, "file is not a directory");
+    expect_error(moda_check_folder(""), MODA_ERR_IO, "an empty name");
+    const bool is_root = geteuid() == 0;
+    if (is_root) cr_assert(eq(int, seteuid(65534), 0));
+    const moda_status closed = moda_check_folder(test_path("closed")),
+                      below = moda_check_folder(test_path("closed/new/er"));
+    if (is_root) cr_assert(eq(int, seteuid(0), 0));
+    cr_assert(closed == MODA_ERR_IO && below == MODA_ERR_IO, "%d %d", closed, below);
+    cr_assert(ne(ptr, strstr(moda_last_error(), "closed/new/er: cannot be made in "), NULL), "%s",
+              moda_last_error());
+    cr_assert(eq(int, test_folder_entries(), 2), "something is left");
+}
+
 Test(file, kinds)
 {
     const char *path = test_write("a", "");
