@@ -88,11 +88,17 @@ static moda_status link_run(const moda_study_plan *p, const char *run, const cha
     moda_status st = MODA_OK;
     char *link = moda_format("%s/runs/%s", p->options->directory, run);
     char *target = realpath(directory, NULL), *there = link ? realpath(link, NULL) : NULL;
+    moda_study_item *train = moda_plan_find(p, run, "train");
+    const char *now = train->taken ? train->taken : there;
     MODA_CHECK(link && target, MODA_ERR_IO, "%s: %s", directory, strerror(errno));
-    if (there && strcmp(there, target) == 0) goto out;
-    MODA_CHECK(!there, MODA_ERR_ARG,
+    if (now && strcmp(now, target) == 0) goto out;
+    MODA_CHECK(!now, MODA_ERR_ARG,
                "--use %s: %s is there already: move it away, or leave that one out", directory,
                link);
+    if (p->dry) {
+        train->taken = target, target = NULL;
+        goto out;
+    }
     MODA_CHECK(symlink(target, link) == 0, MODA_ERR_IO, "%s: %s", link, strerror(errno));
     moda_log(MODA_LOG_INFO, "%s: taken over as runs/%s", directory, run);
 out:
@@ -219,13 +225,17 @@ moda_status moda_study_begin(moda_study_plan *p)
 {
     moda_status st = MODA_OK;
     char *runs = moda_plan_path(p, "@/runs"), *path = moda_plan_path(p, "@/study.json");
-    MODA_CHECK(runs && path, MODA_ERR_NOMEM, "out of memory");
+    char *results = moda_plan_path(p, "@/results");
+    MODA_CHECK(runs && path && results, MODA_ERR_NOMEM, "out of memory");
     MODA_TRY(moda_study_check(p));
-    MODA_TRY(moda_make_directory(runs));
+    if (!moda_is_directory(results)) MODA_TRY(moda_check_folder(results));
+    if (p->dry && !moda_is_directory(runs)) MODA_TRY(moda_check_folder(runs));
+    if (!p->dry) MODA_TRY(moda_make_directory(runs));
     MODA_TRY(use_all(p));
     MODA_TRY(check_runs(p));
-    if (!moda_is_file(path)) MODA_TRY(moda_json_write(path, p->settings));
+    if (!p->dry && !moda_is_file(path)) MODA_TRY(moda_json_write(path, p->settings));
 out:
+    free(results);
     free(runs);
     free(path);
     return st;

@@ -54,11 +54,13 @@ typedef struct moda_study_item {
     double headed;          /* images that heads of sub-tasks learn from, once per epoch */
     double seconds;         /* beside these */
     bool failed;            /* its training diverged, now */
+    char *taken;            /* of a training, in a dry run: the folder of --use that it would be */
 } moda_study_item;
 
 struct moda_study_plan {
     const moda_study *study;
     const moda_experiment_options *options;
+    bool dry;   /* only looks: moda_study_begin() makes and links nothing */
     char *text; /* of models */
     const char **models;
     size_t model_count;
@@ -163,7 +165,8 @@ MODA_MUST_USE moda_status moda_item_call(const moda_study_plan *plan, const moda
 /* Whether DIR, if it is there, is this study's. Fails: MODA_ERR_ARG (it is not, or has other
  * settings). */
 MODA_MUST_USE moda_status moda_study_check(const moda_study_plan *plan);
-/* Makes DIR, looks whether it is this study's, and links the runs of --use into it. */
+/* Makes DIR, looks whether it is this study's, and links the runs of --use into it; of a dry run,
+ * whether that could be done. */
 MODA_MUST_USE moda_status moda_study_begin(moda_study_plan *plan);
 /* Whether a training is done. Fails: MODA_ERR_ARG when its folder is of another training. */
 MODA_MUST_USE moda_status moda_train_done(const moda_study_plan *plan, const moda_study_item *item,

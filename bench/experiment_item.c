@@ -73,7 +73,10 @@ static moda_status checksum(moda_study_plan *p, const char *run, json_t **sum)
 {
     moda_status st = MODA_OK;
     moda_mapped_file file = {0};
-    char *path = moda_format("%s/runs/%s/model.safetensors", p->options->directory, run);
+    const moda_study_item *train = moda_plan_find(p, run, "train");
+    char *path = train && train->taken
+                     ? moda_format("%s/model.safetensors", train->taken)
+                     : moda_format("%s/runs/%s/model.safetensors", p->options->directory, run);
     MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory");
     *sum = json_object_get(p->checksums, run);
     if (*sum || !moda_is_file(path)) goto out;

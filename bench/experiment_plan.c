@@ -52,6 +52,7 @@ static void free_item(moda_study_item *i)
     json_decref(i->wish);
     json_decref(i->models);
     json_decref(i->figures);
+    free(i->taken);
 }
 
 /* The words of a command: what is between the bars of its format. */

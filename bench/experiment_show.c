@@ -1,4 +1,5 @@
 /* bench/experiment_show.c - what a study would do, and how long that may take. */
+#include "base/file.h"
 #include "base/progress.h"
 #include "base/table.h"
 #include "bench/experiment_internal.h"
@@ -70,6 +71,8 @@ static const char *duration(double seconds, char *text)
 
 static moda_status is_done(moda_study_plan *p, moda_study_item *item, bool *done)
 {
+    *done = true;
+    if (item->taken) return MODA_OK;
     return item->wish ? moda_train_done(p, item, done) : moda_step_done(p, item, done);
 }
 
@@ -157,8 +160,10 @@ moda_status moda_experiment_show(const moda_experiment_options *options, const c
     moda_study_plan *p = NULL;
     char text[32];
     listing l = {moda_table_create("run|step|>about|command"), json_array(), 0};
+    if (json) MODA_TRY(moda_check_writable(json));
     MODA_TRY(moda_plan_create(options, &p));
-    MODA_TRY(moda_study_check(p));
+    p->dry = true;
+    MODA_TRY(moda_study_begin(p));
     MODA_TRY(fill(p, &l));
     moda_table_print(l.table);
     printf("%zu steps, about %s with these threads; reuse takes less where sub-tasks share work\n",

@@ -7,6 +7,7 @@
 #include <criterion/new/assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void prepare(void)
@@ -74,4 +75,75 @@ Test(experiment_show, a_dry_run_knows_what_is_done)
     char *after = test_read(test_path("s/compactness.json"));
     cr_assert(eq(str, after, table));
     free(table), free(after);
+}
+
+/* ---- as the run would ---- */
+
+#define TRAIN                                                                                \
+    "train --model tiny.net --data synthetic:classes=3,channels=1,size=32,train=60,test=30 " \
+    "--epochs 2 --threads 1 --quiet "
+
+static int is_done(const json_t *plan, const char *run, const char *name)
+{
+    size_t i;
+    const json_t *step;
+    json_array_foreach(json_object_get(plan, "steps"), i, step)
+    {
+        if (strcmp(json_string_value(json_object_get(step, "run")), run) == 0 &&
+            strcmp(json_string_value(json_object_get(step, "step")), name) == 0)
+            return json_is_true(json_object_get(step, "done"));
+    }
+    return -1;
+}
+
+Test(experiment_show, a_dry_run_takes_trainings_over)
+{
+    program_must(TRAIN "--out mine");
+    program_must("experiment compactness " CALL "--dry-run --out s --use mine --json plan.json");
+    cr_assert(program_lacks("s"));
+    json_t *plan = program_json("plan.json");
+    cr_assert(eq(int, is_done(plan, "tiny-moda", "train"), 1));
+    cr_assert(eq(int, is_done(plan, "tiny-moda", "eval"), 0));
+    cr_assert(eq(int, is_done(plan, "tiny-moda_gamma-0", "train"), 0));
+    json_decref(plan);
+    /* figures of the same model stay, and a folder that is linked already is no other one */
+    program_must("experiment compactness " CALL "--out s --use mine");
+    cr_assert(eq(int, unlink(test_path("s/runs/tiny-moda")), 0));
+    program_must("experiment compactness " CALL
+                 "--dry-run --out s --use mine,mine --json plan.json");
+    plan = program_json("plan.json");
+    cr_assert(eq(int, is_done(plan, "tiny-moda", "train"), 1));
+    cr_assert(eq(int, is_done(plan, "tiny-moda", "eval"), 1));
+    json_decref(plan);
+    struct stat s;
+    cr_assert(ne(int, lstat(test_path("s/runs/tiny-moda"), &s), 0), "a dry run made a link");
+}
+
+Test(experiment_show, a_dry_run_is_refused_where_the_run_would_be)
+{
+    program_must(TRAIN "--seed 3 --out other");
+    program_must(TRAIN "--out mine");
+    program_must(TRAIN "--out twin");
+    cr_assert(eq(int, mkdir(test_path("half"), 0777), 0));
+    test_write("half/results", "x");
+    static const struct {
+        int code;
+        const char *word, *call;
+    } calls[] = {
+        {2, "it differs by its seed", "--out a --use other"},
+        {1, "nowhere/config.json", "--out b --use nowhere"},
+        {2, "c/runs/tiny-moda is there already", "--out c --use mine,twin"},
+        {1, "tiny.net is not a directory", "--out tiny.net/s"},
+        {1, "half/results: is a file", "--out half"},
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        const int before = test_folder_entries();
+        program_must_fail(calls[i].code, calls[i].word,
+                          "experiment compactness " CALL "%s --dry-run", calls[i].call);
+        cr_assert(eq(int, test_folder_entries(), before), "%s", calls[i].call);
+        program_must_fail(calls[i].code, calls[i].word, "experiment compactness " CALL "%s",
+                          calls[i].call);
+    }
+    program_must_fail(1, "s/plan.json",
+                      "experiment compactness " CALL "--dry-run --out s --json s/plan.json");
 }
