@@ -84,8 +84,8 @@ static moda_status write_json(const moda_study_plan *p, const moda_study_table *
                               const char *path)
 {
     moda_status st = MODA_OK;
-    json_t *file = json_pack("{s:s s:O s:s s:o s:O}", "title", p->study->title, "settings",
-                             p->settings, "published", MODA_PUBLISHED_SOURCE, "columns",
+    json_t *file = json_pack("{s:s s:o s:s s:o s:O}", "title", p->study->title, "settings",
+                             moda_plan_settings(p), "published", MODA_PUBLISHED_SOURCE, "columns",
                              moda_study_columns_json(table), "rows", table->rows);
     MODA_CHECK(file, MODA_ERR_NOMEM, "out of memory: the rows of a study");
     MODA_TRY(moda_json_write(path, file));

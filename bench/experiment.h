@@ -40,8 +40,8 @@ typedef struct moda_experiment_options {
  * (also: another process is at work in DIR), and as the commands. */
 MODA_MUST_USE moda_status moda_experiment_run(const moda_experiment_options *options);
 /* Prints what would be done, with times that are estimated from a few steps. json (NULL: none): a file
- * for {"title", "settings", "steps": [{"run", "step", "done", "seconds", "command"}], "seconds"};
- * what is done takes 0 seconds. Fails: as moda_experiment_run(), but DIR is neither locked nor
+ * for {"title", "settings", "steps": [{"run", "step", "done", "seconds", "at_most", "command"}],
+ * "seconds", "at_most"}; what is done takes 0 seconds. Fails: as moda_experiment_run(), but DIR is neither locked nor
  * written to. */
 MODA_MUST_USE moda_status moda_experiment_show(const moda_experiment_options *options,
                                                const char *json);

@@ -19,8 +19,8 @@ static moda_study_train training(const char *model, const char *method, double g
 
 /* ---- accuracy ---- */
 
-/* Steps of all methods take turns: a machine that changes its speed does so for all of them. */
-static moda_status plan_time(moda_study_plan *p, const char *model)
+/* Steps of so many methods take turns: a machine that changes its speed does so for all of them. */
+static moda_status plan_time(moda_study_plan *p, const char *model, size_t count)
 {
     moda_status st = MODA_OK;
     char *run = moda_plan_short(model);
@@ -28,7 +28,7 @@ static moda_status plan_time(moda_study_plan *p, const char *model)
     moda_study_item *item = moda_plan_step(p, run, NULL, "time", &moda_bench_by_method,
                                            "--model|%s|--data|%s", model, p->options->data);
     MODA_CHECK(item, MODA_ERR_NOMEM, "out of memory: the plan of a study");
-    item->model = model, item->seconds = MODA_METHODS_SECONDS * METHODS;
+    item->model = model, item->seconds = MODA_METHODS_SECONDS * (double)count;
 out:
     free(run);
     return st;
@@ -53,7 +53,7 @@ static moda_status plan_accuracy(moda_study_plan *p)
     for (size_t i = 0; i < p->model_count; i++) {
         bool can_mask;
         MODA_TRY(can_be_masked(p, p->models[i], &can_mask));
-        MODA_TRY(plan_time(p, p->models[i]));
+        MODA_TRY(plan_time(p, p->models[i], can_mask ? METHODS : METHODS - 1));
         for (size_t k = 0; k < METHODS; k++) {
             const moda_study_train t = training(p->models[i], methods[k], 0.3);
             if (k == MWT && !can_mask) continue;

@@ -52,6 +52,7 @@ typedef struct moda_study_item {
     const char *model;      /* the network, borrowed from the plan */
     double trained, passed; /* images forward and backward, forward only: what it costs */
     double headed;          /* images that heads of sub-tasks learn from, once per epoch */
+    bool shared;            /* these two are the most: sub-tasks share work as modules are alike */
     double seconds;         /* beside these */
     bool failed;            /* its training diverged, now */
     char *taken;            /* of a training, in a dry run: the folder of --use that it would be */
@@ -112,6 +113,10 @@ MODA_MUST_USE moda_status moda_plan_train(moda_study_plan *plan, const moda_stud
 /* "vgg16: 8 epochs, 5 sub-tasks of each size at most; lenet5: 200 epochs": every training's epochs,
  * and sub-tasks where networks are composed. Free() it; NULL when out of memory. */
 char *moda_plan_lengths(const moda_study_plan *plan);
+/* study.json's settings for people's programs: null where networks have their own "epochs" and "sample",
+ * and "trainings": [{"run", "epochs", "sample"}], sample null where nothing is composed. New
+ * reference; NULL when out of memory. */
+json_t *moda_plan_settings(const moda_study_plan *plan);
 /* An item of the plan, NULL if it has none like that; and a new one, which takes words over also
  * when it
  * fails: NULL when out of memory. Both stay where they are until the next one is added. */
@@ -131,7 +136,7 @@ MODA_MUST_USE moda_status moda_plan_modules(moda_study_plan *plan, const char *r
 /* And most: a training, that, and composed networks of the modules ("reuse"). */
 MODA_MUST_USE moda_status moda_plan_judged(moda_study_plan *plan, const moda_study_train *train);
 /* Images out of so many of all classes that all those networks together are run on, were nothing
- * shared: for estimates. */
+ * shared: for estimates. What is shared is known once there are modules. */
 double moda_plan_reuse_images(const moda_study_plan *plan, size_t sample, size_t images);
 
 /* ---- what came out ---- */

@@ -171,7 +171,7 @@ moda_status moda_plan_judged(moda_study_plan *p, const moda_study_train *train)
         "@/results/%s/modules|--data|%s|--sample|%zu|--seed|%zu|--csv|@/results/%s/reuse.csv", run,
         p->options->data, sample, p->options->seed, run);
     MODA_CHECK(item, MODA_ERR_NOMEM, "out of memory: the plan of a study");
-    item->passed = moda_plan_reuse_images(p, sample, p->test_images);
+    item->passed = moda_plan_reuse_images(p, sample, p->test_images), item->shared = true;
     if (strcmp(train->method, "mwt") == 0) { /* heads learn what trunks say of training images */
         const double learned = moda_plan_reuse_images(p, sample, p->train_images);
         item->passed += learned, item->headed = learned * MODA_SUBTASK_HEAD_EPOCHS;

@@ -103,6 +103,7 @@ typedef struct listing {
     moda_table *table;
     json_t *steps;
     double seconds;
+    bool at_most; /* some of them are */
 } listing;
 
 static moda_status add(const moda_study_plan *p, const moda_study_item *item, bool done,
@@ -111,12 +112,14 @@ static moda_status add(const moda_study_plan *p, const moda_study_item *item, bo
     moda_status st = MODA_OK;
     char text[32], *line = moda_item_line(p, item);
     MODA_CHECK(line, MODA_ERR_NOMEM, "out of memory: the plan of a study");
-    l->seconds += seconds;
-    moda_table_row(l->table, "%s|%s|%s|%s", item->run, item->name,
+    const bool at_most = !done && item->shared;
+    l->seconds += seconds, l->at_most |= at_most;
+    moda_table_row(l->table, "%s|%s|%s%s|%s", item->run, item->name, at_most ? "<= " : "",
                    done ? "done" : duration(seconds, text), line);
-    json_t *step = json_pack("{s:o s:o s:b s:o s:o}", "run", moda_json_text(item->run), "step",
-                             moda_json_text(item->name), "done", done, "seconds",
-                             moda_json_number(seconds), "command", moda_json_text(line));
+    json_t *step =
+        json_pack("{s:o s:o s:b s:o s:b s:o}", "run", moda_json_text(item->run), "step",
+                  moda_json_text(item->name), "done", done, "seconds", moda_json_number(seconds),
+                  "at_most", at_most, "command", moda_json_text(line));
     MODA_CHECK(json_array_append_new(l->steps, step) == 0, MODA_ERR_NOMEM,
                "out of memory: the plan of a study");
 out:
@@ -144,8 +147,9 @@ out:
 static moda_status write_json(const moda_study_plan *p, const listing *l, const char *path)
 {
     moda_status st = MODA_OK;
-    json_t *file = json_pack("{s:s s:O s:O s:f}", "title", p->study->title, "settings", p->settings,
-                             "steps", l->steps, "seconds", l->seconds);
+    json_t *file = json_pack("{s:s s:o s:O s:f s:b}", "title", p->study->title, "settings",
+                             moda_plan_settings(p), "steps", l->steps, "seconds", l->seconds,
+                             "at_most", l->at_most);
     MODA_CHECK(file && !moda_json_was_short(), MODA_ERR_NOMEM, "%s: out of memory for its steps",
                path);
     MODA_TRY(moda_json_write(path, file));
@@ -159,15 +163,17 @@ moda_status moda_experiment_show(const moda_experiment_options *options, const c
     moda_status st = MODA_OK;
     moda_study_plan *p = NULL;
     char text[32];
-    listing l = {moda_table_create("run|step|>about|command"), json_array(), 0};
+    listing l = {moda_table_create("run|step|>about|command"), json_array(), 0, false};
     if (json) MODA_TRY(moda_check_writable(json));
     MODA_TRY(moda_plan_create(options, &p));
     p->dry = true;
     MODA_TRY(moda_study_begin(p));
     MODA_TRY(fill(p, &l));
     moda_table_print(l.table);
-    printf("%zu steps, about %s with these threads; reuse takes less where sub-tasks share work\n",
-           p->count, duration(l.seconds, text));
+    printf("%zu steps, %sabout %s with these threads%s\n", p->count, l.at_most ? "at most " : "",
+           duration(l.seconds, text),
+           l.at_most ? "; <=: less, as far as the sub-tasks' modules are alike and share work"
+                     : "");
     if (json) MODA_TRY(write_json(p, &l, json));
 out:
     moda_table_destroy(l.table);

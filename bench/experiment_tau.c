@@ -27,6 +27,7 @@ static moda_status plan(moda_study_plan *p)
             run, p->options->data, sample, p->options->seed, run);
         MODA_CHECK(item, MODA_ERR_NOMEM, "out of memory: the plan of a study");
         item->passed = TAU_COUNT * moda_plan_reuse_images(p, sample, p->test_images);
+        item->shared = true;
     }
 out:
     return st;

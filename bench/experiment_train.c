@@ -187,16 +187,20 @@ static bool has_like(const moda_study_plan *p, size_t end, const moda_study_item
     return false;
 }
 
+/* Whether networks are composed of its modules. */
+static bool is_composed(const moda_study_plan *p, const moda_study_item *train)
+{
+    return moda_plan_find(p, train->run, "reuse") || moda_plan_find(p, train->run, "sweep");
+}
+
 /* "vgg16: 8 epochs", and what is composed of it. */
 static char *length_of(const moda_study_plan *p, const moda_study_item *train)
 {
     const char *method = json_string_value(json_object_get(train->wish, "method"));
     const bool several = has_like(p, p->count, train, false);
-    const bool composed =
-        moda_plan_find(p, train->run, "reuse") || moda_plan_find(p, train->run, "sweep");
     const size_t epochs = planned_epochs(train);
     char tasks[80] = "";
-    if (composed)
+    if (is_composed(p, train))
         snprintf(tasks, sizeof tasks, ", %zu sub-tasks of each size at most",
                  moda_plan_sample(p, train->model));
     return moda_format("%s%s%s%s: %zu epoch%s%s", train->model, several ? " (" : "",
@@ -217,4 +221,26 @@ char *moda_plan_lengths(const moda_study_plan *p)
         text = more;
     }
     return text;
+}
+
+json_t *moda_plan_settings(const moda_study_plan *p)
+{
+    json_t *settings = json_copy(p->settings), *trainings = json_array();
+    int bad = !settings || !trainings;
+    if (!bad && !p->options->epochs) bad |= json_object_set(settings, "epochs", json_null());
+    if (!bad && !p->options->sample) bad |= json_object_set(settings, "sample", json_null());
+    for (size_t i = 0; !bad && i < p->count; i++) {
+        const moda_study_item *t = &p->items[i];
+        if (!t->wish) continue;
+        json_t *sample = is_composed(p, t) ? json_integer((json_int_t)moda_plan_sample(p, t->model))
+                                           : json_null();
+        bad |= json_array_append_new(
+            trainings, json_pack("{s:o s:I s:o}", "run", moda_json_text(t->run), "epochs",
+                                 (json_int_t)planned_epochs(t), "sample", sample));
+    }
+    if (!bad) bad |= json_object_set(settings, "trainings", trainings);
+    json_decref(trainings);
+    if (!bad) return settings;
+    json_decref(settings);
+    return NULL;
 }

@@ -29,7 +29,7 @@ Test(experiment_show, a_dry_run_lists_and_does_nothing)
         program_must("experiment compactness " CALL "--dry-run --out s --json plan.json");
     cr_assert(ne(ptr, strstr(r.out, "moda train --model tiny.net"), NULL), "%s", r.out);
     cr_assert(ne(ptr, strstr(r.out, "--gamma 0 --epochs 2 "), NULL), "%s", r.out);
-    cr_assert(ne(ptr, strstr(r.out, "8 steps, about "), NULL), "%s", r.out);
+    cr_assert(ne(ptr, strstr(r.out, "8 steps, at most about "), NULL), "%s", r.out);
     cr_assert(program_lacks("s"));
     json_t *json = program_json("plan.json"), *steps = json_object_get(json, "steps");
     const json_t *step;
@@ -41,6 +41,8 @@ Test(experiment_show, a_dry_run_lists_and_does_nothing)
         const char *command = json_string_value(json_object_get(step, "command"));
         const char *name = json_string_value(json_object_get(step, "step"));
         const double seconds = moda_figure(step, "seconds");
+        const int at_most = json_is_true(json_object_get(step, "at_most"));
+        cr_assert(eq(int, at_most, strcmp(name, "reuse") == 0), "%s", name);
         cr_assert(strncmp(command, "moda ", 5) == 0 && strstr(r.out, command), "%s", command);
         cr_assert(strncmp(command + 5, name, strlen(name)) == 0, "%s: %s", name, command);
         const int done = !json_is_false(json_object_get(step, "done"));
@@ -51,6 +53,35 @@ Test(experiment_show, a_dry_run_lists_and_does_nothing)
     cr_assert(epsilon_eq(dbl, moda_figure(json, "seconds"), sum, 1e-9));
     cr_assert(eq(dbl, moda_figure(json, "settings.epochs"), 2));
     json_decref(json);
+}
+
+/* Of what nobody said, the JSON tells what will be, by network; of replacement, nothing is composed. */
+Test(experiment_show, settings_that_have_defaults)
+{
+    program_must("experiment replacement --model tiny.net --data "
+                 "synthetic:classes=4,channels=1,size=32,train=80,test=40 --threads 1 --quiet "
+                 "--dry-run --out s --json r.json");
+    program_must("experiment accuracy --model tiny.net --data "
+                 "synthetic:classes=4,channels=1,size=32,train=80,test=40 --threads 1 --quiet "
+                 "--dry-run --out s --json a.json");
+    json_t *accuracy = program_json("a.json"), *replacement = program_json("r.json");
+    const json_t *a = json_object_get(accuracy, "settings"),
+                 *r = json_object_get(replacement, "settings");
+    cr_assert(eq(ptr, json_object_get(a, "epochs"), json_null()));
+    cr_assert(eq(ptr, json_object_get(a, "sample"), json_null()));
+    const json_t *trainings = json_object_get(a, "trainings"),
+                 *first = json_array_get(trainings, 0);
+    cr_assert(eq(sz, json_array_size(trainings), 2)); /* no masks without batch norms */
+    cr_assert(eq(str, (char *)json_string_value(json_object_get(first, "run")), "tiny-standard"));
+    cr_assert(eq(dbl, moda_figure(first, "epochs"), 20));
+    cr_assert(eq(dbl, moda_figure(first, "sample"), 252));
+    cr_assert(eq(dbl, moda_figure(json_array_get(json_object_get(accuracy, "steps"), 0), "seconds"),
+                 40)); /* of two methods */
+    trainings = json_object_get(r, "trainings");
+    cr_assert(eq(dbl, moda_figure(json_array_get(trainings, 0), "epochs"), 25));
+    cr_assert(eq(dbl, moda_figure(json_array_get(trainings, 1), "epochs"), 200));
+    cr_assert(eq(ptr, json_object_get(json_array_get(trainings, 0), "sample"), json_null()));
+    json_decref(accuracy), json_decref(replacement);
 }
 
 Test(experiment_show, a_dry_run_knows_what_is_done)
