@@ -5,6 +5,7 @@
 #include "decompose/commands.h"
 #include "decompose/subtask_head.h"
 #include "engine/commands.h"
+#include "engine/net.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -221,6 +222,22 @@ out:
     return st;
 }
 
+/* Before a folder is made for them: its study.json would keep a misspelt one. */
+static moda_status check_models(const moda_study_plan *p)
+{
+    moda_status st = MODA_OK;
+    moda_net *net = NULL;
+    const moda_net_defaults defaults = {{p->channels, p->image_size, p->image_size}, p->classes};
+    for (size_t i = 0; i < p->model_count; i++) {
+        moda_net_destroy(net);
+        net = NULL;
+        MODA_TRY(moda_net_open(p->models[i], defaults, &net));
+    }
+out:
+    moda_net_destroy(net);
+    return st;
+}
+
 static moda_status settle(moda_study_plan *p)
 {
     moda_status st = MODA_OK;
@@ -248,6 +265,7 @@ moda_status moda_plan_create(const moda_experiment_options *options, moda_study_
     MODA_TRY(moda_study_find(options->study, &p->study));
     MODA_TRY(look_at_data(p));
     MODA_TRY(split_models(p));
+    MODA_TRY(check_models(p));
     MODA_TRY(settle(p));
     MODA_TRY(p->study->plan(p));
     *plan = p, p = NULL;

@@ -226,12 +226,19 @@ Test(net_errors, opening_tells_wrong_names_from_missing_files)
 Test(net_errors, every_command_lists_the_networks)
 {
     static const char *const calls[] = {
-        "describe nosuch",           "train --model nosuch --data synthetic: --out run",
-        "topo --model nosuch",       "scale --model nosuch",
-        "bench step --model nosuch", "bench methods --model nosuch",
-        "bench infer nosuch",        "bench tune --model nosuch",
-        "bench conv --model nosuch", "bench data synthetic: --model nosuch",
-        "bench numa --model nosuch", "bench turn --model nosuch",
+        "describe nosuch",
+        "train --model nosuch --data synthetic: --out run",
+        "experiment tau --model nosuch --data synthetic: --out study",
+        "topo --model nosuch",
+        "scale --model nosuch",
+        "bench step --model nosuch",
+        "bench methods --model nosuch",
+        "bench infer nosuch",
+        "bench tune --model nosuch",
+        "bench conv --model nosuch",
+        "bench data synthetic: --model nosuch",
+        "bench numa --model nosuch",
+        "bench turn --model nosuch",
     };
     test_folder();
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
