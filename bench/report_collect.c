@@ -1,16 +1,13 @@
-/* bench/report_collect.c - finding runs below a folder and reading what they left. */
+/* bench/report_collect.c - finding runs below a folder and reading what they left. Folders are walked by
+ * hand: fts_open() of the C library ends the program where memory is short. */
 #include "base/file.h"
 #include "base/log.h"
 #include "bench/report.h"
+#include <dirent.h>
 #include <errno.h>
-#include <fts.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int by_name(const FTSENT **a, const FTSENT **b)
-{
-    return strcmp((*a)->fts_name, (*b)->fts_name);
-}
+#include <sys/stat.h>
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -110,46 +107,101 @@ out:
     return st;
 }
 
-/* The run that a file belongs to: that of the innermost folder around it that is one. */
-static json_t *run_around(const FTSENT *f)
+/* ---- the walk ---- */
+
+typedef struct listing {
+    char **names; /* [count] */
+    size_t count, capacity;
+} listing;
+
+static void free_listing(listing *l)
 {
-    /* What is above the root level is fts's own and not filled in. */
-    while ((f = f->fts_parent)->fts_level >= FTS_ROOTLEVEL)
-        if (f->fts_pointer) return f->fts_pointer;
-    return NULL;
+    for (size_t i = 0; i < l->count; i++) free(l->names[i]);
+    free(l->names);
 }
 
-static moda_status visit(FTSENT *f, json_t *runs, const char *root)
+static moda_status add_name(listing *l, const char *name)
 {
     moda_status st = MODA_OK;
-    json_t *run = NULL;
-    switch (f->fts_info) {
-    case FTS_D:
-        MODA_TRY(begin_run(runs, f->fts_path, root, &run));
-        f->fts_pointer = run;
-        break;
-    case FTS_F:
-        run = run_around(f);
-        if (run) MODA_TRY(add_file(run, f->fts_path, f->fts_name));
-        break;
-    case FTS_DNR:
-    case FTS_ERR:
-    case FTS_NS:
-        moda_log(MODA_LOG_WARNING, "%s: %s: left out", f->fts_path, strerror(f->fts_errno));
-        break;
-    default: break;
+    if (l->count == l->capacity) {
+        const size_t capacity = l->capacity ? 2 * l->capacity : 32;
+        char **grown = realloc(l->names, capacity * sizeof *grown);
+        MODA_CHECK(grown, MODA_ERR_NOMEM, "out of memory: %zu names", capacity);
+        l->names = grown, l->capacity = capacity;
     }
+    MODA_CHECK((l->names[l->count] = strdup(name)) != NULL, MODA_ERR_NOMEM, "out of memory");
+    l->count++;
 out:
     return st;
 }
 
-static moda_status walk(FTS *tree, json_t *runs, const char *root)
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The names in a folder, sorted, without "." and "..". */
+static moda_status list(const char *path, listing *l)
 {
     moda_status st = MODA_OK;
-    FTSENT *f;
-    while (errno = 0, (f = fts_read(tree)) != NULL) MODA_TRY(visit(f, runs, root));
-    MODA_CHECK(errno == 0, MODA_ERR_IO, "%s: %s", root, strerror(errno));
+    const struct dirent *e;
+    DIR *folder = opendir(path);
+    MODA_CHECK(folder, errno == ENOMEM ? MODA_ERR_NOMEM : MODA_ERR_IO, "%s: %s", path,
+               strerror(errno));
+    for (;;) {
+        MODA_TRY(moda_directory_next(folder, path, &e));
+        if (!e) break;
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            MODA_TRY(add_name(l, e->d_name));
+    }
+    if (l->count) qsort(l->names, l->count, sizeof *l->names, by_name);
 out:
+    if (folder) closedir(folder);
+    return st;
+}
+
+typedef struct walker {
+    const char *root;
+    json_t *runs;
+} walker;
+
+static moda_status walk(const walker *w, const char *path, json_t *around);
+
+/* Symbolic links are not followed. around: the run of the innermost folder that is one; NULL: none. */
+static moda_status visit(const walker *w, const char *folder, const char *name, json_t *around)
+{
+    moda_status st = MODA_OK;
+    struct stat s;
+    char *path = moda_format("%s/%s", folder, name);
+    MODA_CHECK(path, MODA_ERR_NOMEM, "out of memory");
+    if (lstat(path, &s) != 0)
+        moda_log(MODA_LOG_WARNING, "%s: %s: left out", path, strerror(errno));
+    else if (S_ISDIR(s.st_mode))
+        MODA_TRY(walk(w, path, around));
+    else if (S_ISREG(s.st_mode) && around)
+        MODA_TRY(add_file(around, path, name));
+out:
+    free(path);
+    return st;
+}
+
+/* A folder below the root that cannot be read to its end is left out. */
+static moda_status walk(const walker *w, const char *path, json_t *around)
+{
+    moda_status st = MODA_OK;
+    listing l = {0};
+    json_t *own = NULL;
+    MODA_TRY(begin_run(w->runs, path, w->root, &own));
+    st = list(path, &l);
+    if (st == MODA_ERR_IO && path != w->root) {
+        moda_log(MODA_LOG_WARNING, "%s: left out", moda_last_error());
+        st = MODA_OK;
+        goto out;
+    }
+    for (size_t i = 0; st == MODA_OK && i < l.count; i++)
+        st = visit(w, path, l.names[i], own ? own : around);
+out:
+    free_listing(&l);
     return st;
 }
 
@@ -157,24 +209,19 @@ moda_status moda_report_collect(const char *directory, json_t **runs)
 {
     moda_status st = MODA_OK;
     char *root = strdup(directory);
-    FTS *tree = NULL;
     json_t *found = json_array();
     *runs = NULL;
     MODA_CHECK(root && found, MODA_ERR_NOMEM, "out of memory");
     for (size_t n = strlen(root); n > 1 && root[n - 1] == '/'; n--) root[n - 1] = 0;
     MODA_CHECK(moda_is_directory(root), MODA_ERR_IO,
                "%s: no such folder; give one that `moda train --out` wrote", directory);
-    char *const paths[] = {root, NULL};
-    MODA_CHECK((tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, by_name)) != NULL, MODA_ERR_IO,
-               "%s: %s", directory, strerror(errno));
-    MODA_TRY(walk(tree, found, root));
+    MODA_TRY(walk(&(walker){root, found}, root, NULL));
     MODA_CHECK(
         json_array_size(found), MODA_ERR_IO,
         "%s: no run in it (a folder with config.json); give one that `moda train --out` wrote",
         directory);
     *runs = found, found = NULL;
 out:
-    if (tree) fts_close(tree);
     json_decref(found);
     free(root);
     return st;

@@ -1,6 +1,7 @@
 /* tests/test_listing.c - a directory that can be read in part only: readdir() fails in the middle, which is not
  * its end. Whoever lists one says so: no data set with fewer pictures, no removal that is half done. */
 #include "base/file.h"
+#include "bench/report.h"
 #include "datasets/image_cache_file_internal.h"
 #include "datasets/image_cache_internal.h"
 #include "decompose/decomposition.h"
@@ -163,4 +164,36 @@ Test(listing, decoded_images)
         moda_image_key_free(&key);
         moda_image_cache_close(&cache);
     }
+}
+
+/* And here: what lies in a folder that is not known to its end is left out, all of it; the root has to be. */
+Test(listing, runs_of_a_report)
+{
+    json_t *runs = NULL;
+    write_bytes(scratch("r/config.json"), "{}", 2);
+    write_bytes(scratch("r/deep/a.eval.json"), "{}", 2);
+    write_bytes(scratch("r/deep/b.eval.json"), "{}", 2);
+    for (int first = 0; first < 5 + 5; first++) {
+        test_capture(2);
+        left = first;
+        const moda_status st = moda_report_collect(scratch("r"), &runs);
+        left = -1;
+        char *said = test_captured();
+        if (first < 5) { /* ".", "..", both that are there, and the end */
+            cr_assert(eq(int, st, MODA_ERR_IO), "entry %d", first);
+        } else {
+            const json_t *run = json_array_get(runs, 0);
+            cr_assert(eq(int, st, MODA_OK), "entry %d", first);
+            cr_assert(eq(sz, json_array_size(json_object_get(run, "evaluations")), 0));
+            cr_assert(strstr(said, "r/deep: cannot be listed") != NULL, "entry %d: '%s'", first,
+                      said);
+        }
+        free(said);
+        json_decref(runs);
+        runs = NULL;
+    }
+    cr_assert(eq(int, moda_report_collect(scratch("r"), &runs), MODA_OK));
+    const json_t *all = json_object_get(json_array_get(runs, 0), "evaluations");
+    cr_assert(eq(sz, json_array_size(all), 2));
+    json_decref(runs);
 }
