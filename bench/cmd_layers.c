@@ -23,8 +23,7 @@ static moda_status check(void *state, const moda_common_options *common)
     moda_status st = MODA_OK;
     settings *s = state;
     const char *at = s->passes;
-    (void)common;
-    s->bench.bias = !s->no_bias;
+    s->bench.bias = !s->no_bias, s->bench.seed = common->seed;
     s->bench.f32 = s->precision != BF16;
     s->bench.bf16 = s->precision == BF16 || (s->precision == ALL && moda_cpu_has_bf16());
     for (moda_conv_pass p = 0; p < MODA_CONV_PASSES; p++) s->bench.passes[p] = !at;

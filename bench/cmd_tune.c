@@ -29,6 +29,7 @@ typedef struct settings {
     const char *model;
     size_t batch;
     int effort, precision;
+    uint64_t seed;        /* of the operands' values */
     moda_session session; /* calibrated between layers; candidates are timed as the tuner does */
     moda_net *net;
     row *rows; /* [count] */
@@ -39,7 +40,7 @@ static moda_status check(void *state, const moda_common_options *common)
 {
     moda_status st = MODA_OK;
     settings *s = state;
-    (void)common;
+    s->seed = common->seed;
     MODA_CHECK(s->model, MODA_ERR_ARG, "--model is missing: name a network, as in --model vgg16");
     MODA_TRY(moda_net_open(s->model, (moda_net_defaults){{3, 32, 32}, 10}, &s->net));
 out:
@@ -84,6 +85,7 @@ static moda_status measure(void *state)
     MODA_TRY(moda_calibration_take(&s->session.calibration));
     MODA_TRY(moda_tuner_create(s->net, s->batch,
                                s->precision ? MODA_PRECISION_BF16 : MODA_PRECISION_F32, &tuner));
+    moda_tuner_draw(tuner, s->seed);
     for (size_t i = 0; i < s->net->layer_count; i++) {
         for (moda_conv_pass p = 0; p < MODA_CONV_PASSES; p++)
             if (moda_tuner_has(s->net, i, p)) MODA_TRY(measure_pass(s, tuner, i, p));

@@ -37,6 +37,7 @@ static moda_status open_group(moda_layer_bench *b, size_t group)
     if (b->tuner && !share_tuner(g, &b->groups[b->open])) close_all(b);
     close_trial(b);
     if (!b->tuner) MODA_TRY(moda_tuner_create(g->net, g->batch, g->precision, &b->tuner));
+    moda_tuner_draw(b->tuner, b->seed);
     MODA_TRY(moda_trial_open(b->tuner, g->layer, g->pass, &b->trial));
     b->open = group;
 out:

@@ -16,6 +16,7 @@
 #include "engine/tuner.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct moda_layer_row {
     size_t group;
@@ -43,6 +44,7 @@ typedef struct moda_layer_bench {
     bool f32, bf16; /* types; at least one */
     bool bias;      /* of layers given by shape */
     size_t batch;   /* 0: as the shapes say, or MODA_LAYER_BATCH */
+    uint64_t seed;  /* of the operands' values */
     moda_session session;
     moda_limits limits; /* after the run */
     moda_layer_row *rows;

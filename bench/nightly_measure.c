@@ -167,7 +167,8 @@ static moda_status call_trial(void *trial)
     return moda_trial_run(trial, 0);
 }
 
-static moda_status measure_layer(const moda_nightly_subject *s, moda_nightly_slices *slices)
+static moda_status measure_layer(const moda_nightly_subject *s, uint64_t seed,
+                                 moda_nightly_slices *slices)
 {
     moda_status st = MODA_OK;
     const moda_layer_kind kind = strchr(s->what, ':') ? MODA_LAYER_LINEAR : MODA_LAYER_CONV;
@@ -179,6 +180,7 @@ static moda_status measure_layer(const moda_nightly_subject *s, moda_nightly_sli
     MODA_TRY(moda_problem_net(&problem, true, &net));
     MODA_TRY(moda_tuner_create(net, problem.n, s->bf16 ? MODA_PRECISION_BF16 : MODA_PRECISION_F32,
                                &tuner));
+    moda_tuner_draw(tuner, seed);
     MODA_TRY(moda_trial_open(tuner, 1, s->pass, &trial));
     MODA_TRY(slice_calls(s, (moda_timed){call_trial, NULL, trial}, slices));
 out:
@@ -285,7 +287,7 @@ moda_status moda_nightly_measure(const moda_nightly_subject *s, uint64_t seed,
 {
     switch (s->job) {
     case MODA_NIGHTLY_STEP: return measure_step(s, seed, slices);
-    case MODA_NIGHTLY_LAYER: return measure_layer(s, slices);
+    case MODA_NIGHTLY_LAYER: return measure_layer(s, seed, slices);
     case MODA_NIGHTLY_KERNEL: return measure_kernel(s, seed, slices);
     case MODA_NIGHTLY_INFER: return measure_infer(s, seed, slices);
     case MODA_NIGHTLY_BATCH: return measure_batch(s, seed, slices);

@@ -13,6 +13,7 @@ enum { MODA_TRIAL_RUNS = 24 };
 struct moda_tuner {
     moda_weights *weights;
     moda_executor shell; /* net, options, weights, types for moda_conv_describe(): never compiled */
+    uint64_t seed;       /* of the operands' values */
     char *memory;
     size_t bytes;
 };

@@ -38,6 +38,7 @@ moda_status moda_tuner_create(const moda_net *net, size_t batch, moda_precision 
     MODA_TRY(moda_check_batch(net, batch));
     MODA_TRY(moda_check_precision(precision));
     MODA_ALLOC(t, sizeof *t);
+    t->seed = 1;
     MODA_TRY(moda_weights_create(net, &t->weights));
     t->shell =
         (moda_executor){.weights = t->weights,
@@ -49,6 +50,11 @@ moda_status moda_tuner_create(const moda_net *net, size_t batch, moda_precision 
 out:
     moda_tuner_destroy(t);
     return st;
+}
+
+void moda_tuner_draw(moda_tuner *t, uint64_t seed)
+{
+    t->seed = seed;
 }
 
 void moda_tuner_destroy(moda_tuner *t)
@@ -75,11 +81,11 @@ static size_t aligned(size_t bytes)
 /* Normal numbers, as maps and weights have: a multiplication by zero may be as fast as any other, but
  * nobody has to rely on it. Both halves of a word are alike, so that it is such a number in f32 and two
  * in bf16. A prime period: no two channels look alike. */
-static void fill(uint32_t *x, size_t words)
+static void fill(uint64_t seed, uint32_t *x, size_t words)
 {
     enum { PERIOD = 4099 };
     uint32_t numbers[PERIOD];
-    const moda_rng rng = moda_rng_make(1, MODA_RNG_SYNTHETIC, 0);
+    const moda_rng rng = moda_rng_make(seed, MODA_RNG_SYNTHETIC, 0);
     for (size_t i = 0; i < PERIOD; i++) {
         const float number = (float)moda_rng_normal(rng, i);
         memcpy(&numbers[i], &number, sizeof number);
@@ -108,9 +114,11 @@ static moda_status place(moda_trial *t)
         tuner->memory = NULL, tuner->bytes = 0;
         MODA_TRY(moda_memory_create(most, "measuring convolutions", (void **)&tuner->memory));
         tuner->bytes = most;
-        fill((uint32_t *)tuner->memory, most / sizeof(uint32_t)); /* no run pays for fresh pages */
+        /* no run pays for fresh pages */
+        fill(tuner->seed, (uint32_t *)tuner->memory, most / sizeof(uint32_t));
     }
-    fill((uint32_t *)tuner->memory, tensors / sizeof(uint32_t)); /* others have written there */
+    /* others have written there */
+    fill(tuner->seed, (uint32_t *)tuner->memory, tensors / sizeof(uint32_t));
     for (size_t i = 0; i < t->count; i++) {
         char *at = tuner->memory;
         moda_program *p = &t->contenders[i].program;

@@ -12,6 +12,7 @@
 #include "engine/net.h"
 #include "engine/tuning.h"
 #include <stddef.h>
+#include <stdint.h>
 
 typedef enum moda_tune_effort {
     MODA_TUNE_OFF,   /* the rule by shape */
@@ -44,6 +45,9 @@ typedef struct moda_tuner moda_tuner;
 MODA_MUST_USE moda_status moda_tuner_create(const moda_net *net, size_t batch,
                                             moda_precision precision, moda_tuner **tuner);
 void moda_tuner_destroy(moda_tuner *tuner);
+/* Operands' values are drawn from this seed from now on. Without, trainings measure with the same ones,
+ * whatever their own seed. */
+void moda_tuner_draw(moda_tuner *tuner, uint64_t seed);
 /* The key under which a CONV layer's pass is measured. */
 moda_tuning_key moda_tuner_key(const moda_tuner *tuner, size_t layer, moda_conv_pass pass);
 /* Measures a CONV layer's pass; layer and pass must be such that training runs it. QUICK times
