@@ -3,7 +3,10 @@
 #include "bench/temporary_internal.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -17,10 +20,24 @@ struct moda_temporary {
     moda_temporary *next;
 };
 
-static moda_temporary *folders; /* changed with the signals blocked only */
+static moda_temporary *folders; /* changed with the signals blocked, and taken, only */
 static struct sigaction before[CAUGHT];
 
-/* ---- removing: of a handler, hence system calls alone ---- */
+/* A thread that blocks signals has others get them: their handler waits until the list is whole. */
+static atomic_flag busy = ATOMIC_FLAG_INIT;
+
+static void take(void)
+{
+    while (atomic_flag_test_and_set(&busy)) poll(NULL, 0, 1);
+}
+
+static void give(void)
+{
+    atomic_flag_clear(&busy);
+}
+
+/* ---- removing: of a handler, hence what signal-safety(7) lists, and getdents64 by its number, since
+ * readdir() is not safe there ---- */
 
 /* As the kernel writes it. */
 typedef struct entry {
@@ -66,12 +83,23 @@ static void ask_back(void)
     for (size_t i = 0; i < CAUGHT; i++) sigaction(caught[i], &before[i], NULL);
 }
 
+/* Whether the signal ends the process once it is not caught any more. */
+static bool is_the_end(int number)
+{
+    bool fatal = false;
+    for (size_t i = 0; i < CAUGHT; i++)
+        fatal |= caught[i] == number && before[i].sa_handler == SIG_DFL;
+    return fatal;
+}
+
 static void on_signal(int number)
 {
     const int error = errno;
+    take();
     for (const moda_temporary *f = folders; f; f = f->next) remove_tree(AT_FDCWD, f->path);
     ask_back();
-    raise(number); /* blocked until the handler is left */
+    raise(number);                   /* blocked until the handler is left */
+    if (!is_the_end(number)) give(); /* else nobody makes another one before it */
     errno = error;
 }
 
@@ -87,11 +115,18 @@ static void catch_signals(void)
     }
 }
 
-static void block(sigset_t *old)
+static void begin(sigset_t *old)
 {
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, old);
+    take();
+}
+
+static void end(const sigset_t *old)
+{
+    give();
+    pthread_sigmask(SIG_SETMASK, old, NULL);
 }
 
 /* ---- folders ---- */
@@ -104,20 +139,21 @@ moda_status moda_temporary_make(const char *name, moda_temporary **folder)
     const char *base = getenv("TMPDIR");
     if (!base || !*base) base = "/tmp";
     *folder = NULL;
-    block(&old);
+    begin(&old);
     MODA_ALLOC(f, sizeof *f);
     MODA_CHECK((f->path = moda_format("%s/%s-XXXXXX", base, name)) != NULL, MODA_ERR_NOMEM,
                "out of memory");
+    if (!folders) catch_signals(); /* before there is one */
     MODA_CHECK(mkdtemp(f->path) != NULL, MODA_ERR_IO,
                "%s: no temporary folder: %s; set TMPDIR to where there is room", base,
                strerror(errno));
-    if (!folders) catch_signals();
     f->next = folders, folders = f;
     *folder = f, f = NULL;
 out:
+    if (f && f->path && !folders) ask_back();
     if (f) free(f->path);
     free(f);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    end(&old);
     return st;
 }
 
@@ -130,13 +166,13 @@ void moda_temporary_remove(moda_temporary *folder)
 {
     sigset_t old;
     if (!folder) return;
-    block(&old);
+    begin(&old);
     moda_temporary **link = &folders;
     while (*link != folder) link = &(*link)->next;
     remove_tree(AT_FDCWD, folder->path);
     *link = folder->next;
     if (!folders) ask_back();
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    end(&old);
     free(folder->path);
     free(folder);
 }

@@ -5,10 +5,13 @@
 #include "tests/capture.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,4 +97,51 @@ Test(temporary, what_cannot_be_made)
     cr_assert(eq(int, moda_temporary_make("moda-test", &folder), MODA_ERR_IO));
     cr_assert(eq(ptr, folder, NULL));
     cr_assert(strstr(moda_last_error(), "set TMPDIR") != NULL, "%s", moda_last_error());
+}
+
+static void *wait_for_signals(void *nothing)
+{
+    for (;;) pause();
+    return nothing;
+}
+
+/* Makes and removes folders for ever, beside a thread that signals do not spare. */
+_Noreturn static void keep_making(int ready)
+{
+    pthread_t other;
+    moda_temporary *folder;
+    char path[512];
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody */
+    if (pthread_create(&other, NULL, wait_for_signals, NULL) != 0) _exit(1);
+    for (;;) {
+        if (moda_temporary_make("moda-test", &folder) != MODA_OK) _exit(2);
+        snprintf(path, sizeof path, "%s/sub", moda_temporary_path(folder));
+        if (mkdir(path, 0777) != 0) pause(); /* it is being removed */
+        if (ready >= 0 && close(ready) != 0) _exit(4);
+        ready = -1;
+        moda_temporary_remove(folder);
+    }
+}
+
+/* One thread keeps signals back while it changes the list of folders: then they go to another one. */
+Test(temporary, goes_when_another_thread_gets_the_signal)
+{
+    enum { TIMES = 60 };
+    test_write("kept", "x");
+    for (int i = 0; i < TIMES; i++) {
+        int how, ends[2];
+        char c;
+        cr_assert(eq(int, pipe(ends), 0));
+        const pid_t process = fork();
+        cr_assert(ge(int, process, 0));
+        if (process == 0) keep_making(ends[1]);
+        close(ends[1]);
+        cr_assert(eq(int, (int)read(ends[0], &c, 1), 0)); /* its first folder is there */
+        close(ends[0]);
+        usleep((useconds_t)(i % 50) * 7);
+        kill(process, SIGTERM);
+        cr_assert(eq(int, waitpid(process, &how, 0), process));
+        cr_assert(eq(int, WIFSIGNALED(how) ? WTERMSIG(how) : -WEXITSTATUS(how), SIGTERM), "%d", i);
+        cr_assert(eq(int, test_folder_entries(), 1), "time %d", i);
+    }
 }
