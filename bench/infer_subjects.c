@@ -6,6 +6,7 @@
 #include "decompose/round.h"
 #include "decompose/strip.h"
 #include "engine/fold.h"
+#include "engine/model_data.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

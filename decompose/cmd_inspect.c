@@ -8,6 +8,7 @@
 #include "decompose/round.h"
 #include "decompose/similarity.h"
 #include "decompose/test_data.h"
+#include "engine/model_data.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -32,19 +33,6 @@ static moda_status check(void *state)
                "leave them out");
     MODA_TRY(moda_check_distinct("csv", s->csv, s->directory, moda_decomposition_files));
     MODA_TRY(moda_check_distinct("json", s->common.json, s->directory, moda_decomposition_files));
-out:
-    return st;
-}
-
-/* All classes without --classes. */
-static moda_status choose_outputs(const settings *s, const moda_model *model, moda_sizes *outputs)
-{
-    moda_status st = MODA_OK;
-    const moda_sizes wanted = s->data.classes;
-    outputs->n = wanted.n ? wanted.n : model->net->classes;
-    MODA_ALLOC(outputs->values, outputs->n * sizeof *outputs->values);
-    for (size_t i = 0; i < outputs->n; i++) outputs->values[i] = wanted.n ? wanted.values[i] : i;
-    if (wanted.n) MODA_TRY(moda_model_outputs(model, "classes", outputs));
 out:
     return st;
 }
@@ -84,7 +72,7 @@ static moda_status inspect(void *state)
     MODA_TRY(moda_decomposition_open(s->directory, &model, &masks));
     MODA_TRY(moda_rates_open(s->directory, model, masks, &rates));
     if (s->layers.n) MODA_TRY(moda_sizes_sort_unique("layer", &s->layers, masks->shape.layers));
-    MODA_TRY(choose_outputs(s, model, &outputs));
+    MODA_TRY(moda_model_data_outputs(model, &s->data, &outputs));
     MODA_TRY(measure(s, model, &activation));
     const moda_inspect_options o = {model, rates, masks, activation, s->layers, outputs};
     if (s->csv) MODA_TRY(moda_inspect_write_csv(s->csv, &o));

@@ -103,33 +103,6 @@ out:
     return st;
 }
 
-/* The output that stands for a class number; net->classes when there is none. */
-static size_t output_of(const moda_model *model, size_t number)
-{
-    size_t k = 0;
-    while (k < model->net->classes && model->class_ids[k] != number) k++;
-    return k;
-}
-
-moda_status moda_model_outputs(const moda_model *model, const char *name, moda_sizes *classes)
-{
-    moda_status st = MODA_OK;
-    size_t bound = 0;
-    for (size_t k = 0; k < model->net->classes; k++)
-        if (model->class_ids[k] >= bound) bound = (size_t)model->class_ids[k] + 1;
-    MODA_CHECK(classes->n > 0, MODA_ERR_ARG, "--%s: name at least one class", name);
-    MODA_TRY(moda_sizes_sort_unique(name, classes, bound));
-    for (size_t i = 0; i < classes->n; i++)
-        MODA_CHECK(output_of(model, classes->values[i]) < model->net->classes, MODA_ERR_ARG,
-                   "--%s: %s has no class %zu", name, model->net->name, classes->values[i]);
-    for (size_t i = 0; i < classes->n; i++)
-        classes->values[i] = output_of(model, classes->values[i]);
-    bound = model->net->classes;
-    MODA_TRY(moda_sizes_sort_unique(name, classes, bound));
-out:
-    return st;
-}
-
 moda_status moda_decomposition_open(const char *directory, moda_model **model_out,
                                     moda_masks **masks_out)
 {

@@ -34,11 +34,6 @@ MODA_MUST_USE moda_status moda_compose_kept(const moda_model *model, const moda_
 MODA_MUST_USE moda_status moda_compose(const moda_model *model, const moda_masks *masks,
                                        const size_t *classes, size_t count, moda_model **module);
 
-/* Replaces class numbers by the outputs that stand for them, ascending. Fails: MODA_ERR_ARG (a
- * number twice, or one that the model does not know; name is the option, for the message). */
-MODA_MUST_USE moda_status moda_model_outputs(const moda_model *model, const char *name,
-                                             moda_sizes *classes);
-
 /* The same for unions of masks, keep [tables], that were added to. Fails as above. */
 MODA_MUST_USE moda_status moda_kept_of_unions(const moda_net *net, const moda_masks *masks,
                                               const uint8_t *const *keep, const size_t *classes,

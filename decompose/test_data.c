@@ -3,26 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static moda_status choose_outputs(const moda_data_options *o, const moda_model *model,
-                                  moda_sizes *outputs)
-{
-    moda_status st = MODA_OK;
-    moda_sizes wanted = {0};
-    if (!o->relabel) wanted = o->classes;
-    MODA_ALLOC(outputs->values, model->net->classes * sizeof *outputs->values);
-    for (size_t k = 0; k < model->net->classes; k++) {
-        bool in = wanted.n == 0;
-        for (size_t i = 0; i < wanted.n; i++) in |= wanted.values[i] == model->class_ids[k];
-        if (in) outputs->values[outputs->n++] = k;
-    }
-    MODA_CHECK(
-        wanted.n == 0 || outputs->n == wanted.n, MODA_ERR_ARG,
-        "--classes: the model has outputs for %zu of these %zu classes: leave out the others",
-        outputs->n, wanted.n);
-out:
-    return st;
-}
-
 moda_status moda_test_data_open(const moda_data_options *options, uint64_t seed, size_t limit,
                                 moda_model *model, moda_test_data *result)
 {
@@ -40,7 +20,7 @@ moda_status moda_split_data_open(const moda_data_options *options, uint64_t seed
                "%s has no %s images (of these classes): name data that has", options->spec,
                train ? "training" : "test");
     if (limit && limit < d.images.n) d.images.n = limit;
-    MODA_TRY(choose_outputs(options, model, &d.outputs));
+    MODA_TRY(moda_model_data_outputs(model, options, &d.outputs));
     *result = d, d = (moda_test_data){0};
 out:
     moda_test_data_close(&d);

@@ -68,25 +68,6 @@ out:
     return st;
 }
 
-/* Outputs whose classes were asked for; all without --classes. */
-static moda_status choose_outputs(eval_command *c)
-{
-    moda_status st = MODA_OK;
-    const moda_sizes wanted = c->data_options.classes;
-    const moda_model *m = c->model;
-    if (!wanted.n || c->data_options.relabel) goto out;
-    MODA_ALLOC(c->outputs.values, wanted.n * sizeof *c->outputs.values);
-    for (size_t k = 0; k < m->net->classes; k++)
-        for (size_t i = 0; i < wanted.n; i++)
-            if (wanted.values[i] == m->class_ids[k]) c->outputs.values[c->outputs.n++] = k;
-    MODA_CHECK(c->outputs.n == wanted.n, MODA_ERR_ARG,
-               "--classes: %s has outputs for only %zu of these %zu classes: ask for classes that "
-               "it knows",
-               c->spec, c->outputs.n, wanted.n);
-out:
-    return st;
-}
-
 static moda_status fold(eval_command *c)
 {
     moda_status st = MODA_OK;
@@ -111,7 +92,7 @@ static moda_status prepare(eval_command *c)
     c->images = c->split == TEST ? c->data->test : c->data->train;
     if (c->limit && c->limit < c->images.n) c->images.n = c->limit;
     if (c->batch_size > c->images.n && c->images.n) c->batch_size = c->images.n;
-    MODA_TRY(choose_outputs(c));
+    MODA_TRY(moda_model_data_outputs(c->model, &c->data_options, &c->outputs));
     MODA_ALLOC(c->samples, c->model->net->classes * sizeof *c->samples);
     MODA_ALLOC(c->correct, c->model->net->classes * sizeof *c->correct);
     const size_t k = c->model->net->classes;

@@ -152,3 +152,47 @@ out:
     moda_model_destroy(m);
     return st;
 }
+
+/* ---- outputs ---- */
+
+/* The output that stands for a class number; net->classes when there is none. */
+static size_t output_of(const moda_model *model, size_t number)
+{
+    size_t k = 0;
+    while (k < model->net->classes && model->class_ids[k] != number) k++;
+    return k;
+}
+
+moda_status moda_model_outputs(const moda_model *model, const char *name, moda_sizes *classes)
+{
+    moda_status st = MODA_OK;
+    size_t bound = 0;
+    for (size_t k = 0; k < model->net->classes; k++)
+        if (model->class_ids[k] >= bound) bound = (size_t)model->class_ids[k] + 1;
+    MODA_CHECK(classes->n > 0, MODA_ERR_ARG, "--%s: name at least one class", name);
+    MODA_TRY(moda_sizes_sort_unique(name, classes, bound));
+    for (size_t i = 0; i < classes->n; i++)
+        MODA_CHECK(output_of(model, classes->values[i]) < model->net->classes, MODA_ERR_ARG,
+                   "--%s: %s has no class %zu: ask for classes that it knows", name,
+                   model->net->name, classes->values[i]);
+    for (size_t i = 0; i < classes->n; i++)
+        classes->values[i] = output_of(model, classes->values[i]);
+    bound = model->net->classes;
+    MODA_TRY(moda_sizes_sort_unique(name, classes, bound));
+out:
+    return st;
+}
+
+moda_status moda_model_data_outputs(const moda_model *model, const moda_data_options *options,
+                                    moda_sizes *outputs)
+{
+    moda_status st = MODA_OK;
+    const moda_sizes wanted = options->classes;
+    const bool some = wanted.n && !options->relabel;
+    outputs->n = some ? wanted.n : model->net->classes;
+    MODA_ALLOC(outputs->values, outputs->n * sizeof *outputs->values);
+    for (size_t i = 0; i < outputs->n; i++) outputs->values[i] = some ? wanted.values[i] : i;
+    if (some) MODA_TRY(moda_model_outputs(model, "classes", outputs));
+out:
+    return st;
+}

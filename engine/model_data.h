@@ -24,4 +24,14 @@ MODA_MUST_USE moda_status moda_model_data_for(const char *spec, moda_model *mode
                                               const moda_data_options *options, uint64_t seed,
                                               bool own_classes, moda_dataset **data);
 
+/* Replaces class numbers by the outputs that stand for them, ascending. Fails: MODA_ERR_ARG (a
+ * number twice, or one that the model does not know; name is the option, for the message). */
+MODA_MUST_USE moda_status moda_model_outputs(const moda_model *model, const char *name,
+                                             moda_sizes *classes);
+/* The outputs that --classes asks for; all without it, or where --relabel numbers the classes anew. The
+ * caller frees their values, also after a failure. Fails as moda_model_outputs(), MODA_ERR_NOMEM. */
+MODA_MUST_USE moda_status moda_model_data_outputs(const moda_model *model,
+                                                  const moda_data_options *options,
+                                                  moda_sizes *outputs);
+
 #endif

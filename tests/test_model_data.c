@@ -141,3 +141,48 @@ Test(model_data, what_is_made_of_a_model_remembers)
     moda_kept_destroy(kept);
     moda_model_destroy(m);
 }
+
+/* ---- outputs ---- */
+
+static const uint32_t numbers[] = {2, 5, 9};
+
+/* Of a module whose outputs stand for these classes. */
+static moda_status choose(size_t *classes, size_t count, bool relabel, moda_sizes *outputs)
+{
+    moda_model *m = small_model(
+        "3 16 16", "[conv];name=a;outputs=4;kernel=3;[relu];name=r;[linear];name=b;outputs=3", 1);
+    const moda_data_options o = {.classes = {classes, count}, .relabel = relabel};
+    memcpy(m->class_ids, numbers, sizeof numbers);
+    const moda_status st = moda_model_data_outputs(m, &o, outputs);
+    moda_model_destroy(m);
+    return st;
+}
+
+Test(model_data, outputs_are_those_of_the_classes_ascending)
+{
+    moda_sizes outputs = {0};
+    cr_assert(eq(int, choose((size_t[]){9, 2}, 2, false, &outputs), MODA_OK));
+    cr_assert(outputs.n == 2 && outputs.values[0] == 0 && outputs.values[1] == 2);
+    free(outputs.values);
+    for (int relabel = 0; relabel < 2; relabel++) { /* then classes are what the samples are of */
+        cr_assert(eq(int, choose((size_t[]){9, 2}, relabel ? 2 : 0, relabel, &outputs), MODA_OK));
+        cr_assert(eq(sz, outputs.n, 3));
+        for (size_t i = 0; i < 3; i++) cr_assert(eq(sz, outputs.values[i], i));
+        free(outputs.values);
+    }
+}
+
+Test(model_data, classes_that_a_model_lacks_are_named)
+{
+    static const struct {
+        size_t classes[2];
+        const char *word;
+    } wrong[] = {{{2, 3}, "no class 3: ask for classes that it knows"}, {{5, 5}, "twice"}};
+    for (size_t i = 0; i < 2; i++) {
+        moda_sizes outputs = {0};
+        size_t classes[2] = {wrong[i].classes[0], wrong[i].classes[1]};
+        cr_assert(eq(int, choose(classes, 2, false, &outputs), MODA_ERR_ARG));
+        cr_assert(strstr(moda_last_error(), wrong[i].word) != NULL, "%s", moda_last_error());
+        free(outputs.values);
+    }
+}

@@ -3,6 +3,7 @@
 #include "decompose/compose.h"
 #include "decompose/metrics.h"
 #include "decompose/slice.h"
+#include "engine/model_data.h"
 #include "tests/capture.h"
 #include "tests/formula.h"
 #include "tests/plain.h"
