@@ -1,6 +1,6 @@
 /* base/file.c - mapped reading and atomic writing. */
 #include "base/file.h"
-#include "base/temporary_internal.h"
+#include "base/unfinished_internal.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -67,7 +67,7 @@ static moda_status open_temporary(moda_writer *w)
     moda_status st = MODA_OK;
     struct stat s;
     int fd = -1;
-    MODA_TRY(moda_temporary_open(w->path, &w->temporary, &fd));
+    MODA_TRY(moda_unfinished_open(w->path, &w->temporary, &fd));
     if (stat(w->path, &s) == 0) (void)!fchmod(fd, s.st_mode & 0777);
     MODA_CHECK((w->stream = fdopen(fd, "wb")) != NULL, MODA_ERR_NOMEM, "out of memory");
     fd = -1;

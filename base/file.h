@@ -20,8 +20,9 @@ MODA_MUST_USE moda_status moda_file_map(const char *path, moda_mapped_file *file
 void moda_file_unmap(moda_mapped_file *file); /* zeroed struct is fine */
 
 /* Atomic write: the bytes go to a temporary file beside path, commit flushes, fsyncs, renames and
- * fsyncs the directory. Whatever fails, and whatever happens without a commit, the old file stays
- * as it was and the temporary file is removed. Usage:
+ * fsyncs the directory. Whatever fails before the rename, and whatever happens without a commit, the
+ * old file stays as it was and the temporary file is removed; behind it the new one is there, whole.
+ * Usage:
  * A symbolic link keeps pointing: its target is replaced. What cannot be replaced (a pipe, a device,
  * /dev/stdout) is written directly.
  *     MODA_TRY(moda_writer_open(&w, path));

@@ -273,7 +273,7 @@ moda_status moda_train_finish(const moda_study_plan *p, const moda_study_item *i
     moda_status st = MODA_OK;
     char *run = moda_format("%s/runs/%s", p->options->directory, item->run);
     MODA_CHECK(run, MODA_ERR_NOMEM, "out of memory");
-    if (!is_link(run)) MODA_TRY(moda_run_finish(run));
+    if (!is_link(run)) moda_run_finish(run);
 out:
     free(run);
     return st;

@@ -222,11 +222,15 @@ out:
     return st;
 }
 
-/* Before a folder is made for them: its study.json would keep a misspelt one. */
+/* Before a folder is made for them: its study.json would keep a misspelt one. Where there is one, its
+ * trainings may be done, and a FILE.net gone. */
 static moda_status check_models(const moda_study_plan *p)
 {
     moda_status st = MODA_OK;
     moda_net *net = NULL;
+    char *study = moda_plan_path(p, "@/study.json");
+    MODA_CHECK(study, MODA_ERR_NOMEM, "out of memory");
+    if (moda_is_file(study)) goto out;
     const moda_net_defaults defaults = {{p->channels, p->image_size, p->image_size}, p->classes};
     for (size_t i = 0; i < p->model_count; i++) {
         moda_net_destroy(net);
@@ -234,6 +238,7 @@ static moda_status check_models(const moda_study_plan *p)
         MODA_TRY(moda_net_open(p->models[i], defaults, &net));
     }
 out:
+    free(study);
     moda_net_destroy(net);
     return st;
 }

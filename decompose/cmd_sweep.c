@@ -249,6 +249,24 @@ out:
     return st;
 }
 
+/* What would else be found behind hours of training; nothing where all of them are done. */
+static moda_status check_subject(const settings *s, const moda_sweep_run *runs, size_t count)
+{
+    moda_status st = MODA_OK;
+    bool trained = true;
+    const moda_sweep_subject subject = {.network = s->model,
+                                        .standard = s->standard,
+                                        .sub_tasks = s->subtasks,
+                                        .sizes = s->sizes,
+                                        .sample = s->sample ? s->sample : DEFAULT_SAMPLE,
+                                        .data = &s->data,
+                                        .seed = s->common.seed};
+    for (size_t i = 0; i < count; i++) trained &= moda_sweep_run_is_trained(&runs[i]);
+    if (!trained) MODA_TRY(moda_sweep_check(&subject));
+out:
+    return st;
+}
+
 static moda_status sweep_runs(settings *s)
 {
     moda_status st = MODA_OK;
@@ -260,6 +278,7 @@ static moda_status sweep_runs(settings *s)
     s->plan.one_at_a_time = s->one_at_a_time;
     s->plan.min_active = isnan(s->min_active) ? MODA_MIN_ACTIVE : s->min_active;
     MODA_TRY(moda_sweep_runs_list(&s->plan, &runs, &count));
+    MODA_TRY(check_subject(s, runs, count));
     MODA_TRY(moda_sweep_runs_begin(&s->plan, &results));
     MODA_ALLOC(rows, count * s->tau.n * sizeof *rows);
     for (size_t i = 0; i < count; i++) {
@@ -276,18 +295,6 @@ out:
     return st;
 }
 
-static moda_status check_subject(const settings *s)
-{
-    const moda_sweep_subject subject = {.network = s->model,
-                                        .standard = s->standard,
-                                        .sub_tasks = s->subtasks,
-                                        .sizes = s->sizes,
-                                        .sample = s->sample ? s->sample : DEFAULT_SAMPLE,
-                                        .data = &s->data,
-                                        .seed = s->common.seed};
-    return moda_sweep_check(&subject);
-}
-
 /* Where results gather for hours is one sweep's: the folder of the runs, or sweep/ in that of the
  * modules, whose other files anybody may read meanwhile. */
 static moda_status sweep(settings *s)
@@ -298,7 +305,6 @@ static moda_status sweep(settings *s)
     s->table = s->csv ? strdup(s->csv) : moda_format("%s/sweep.csv", s->directory);
     MODA_CHECK(folder && s->table, MODA_ERR_NOMEM, "out of memory: %s", s->directory);
     MODA_TRY(check_outputs(s));
-    if (s->model) MODA_TRY(check_subject(s));
     MODA_TRY(moda_lock_folder(folder, &lock));
     MODA_TRY(moda_check_writable(s->table)); /* before the work, not after it */
     MODA_TRY(s->model ? sweep_runs(s) : sweep_taus(s));

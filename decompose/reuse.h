@@ -102,4 +102,9 @@ MODA_MUST_USE moda_status moda_reuse_json(const moda_reuse_options *options,
                                           const moda_reuse *reuse, json_t **json);
 void moda_reuse_print(const moda_reuse *reuse);
 
+/* map [classes of the model]: the outputs of other, of the --standard model, that stand for the same
+ * classes; UINT32_MAX: none. Fails: MODA_ERR_ARG (none for a class of the sub-tasks). */
+MODA_MUST_USE moda_status moda_reuse_match(const moda_model *model, const moda_subtasks *subtasks,
+                                           const moda_model *other, uint32_t *map);
+
 #endif

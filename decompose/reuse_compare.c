@@ -26,12 +26,10 @@ out:
     return st;
 }
 
-/* *map [classes of the model]: the outputs of other that stand for the same classes. */
-static moda_status map_outputs(const moda_reuse_options *o, const moda_model *other, uint32_t *map)
+moda_status moda_reuse_match(const moda_model *model, const moda_subtasks *s,
+                             const moda_model *other, uint32_t *map)
 {
     moda_status st = MODA_OK;
-    const moda_model *model = o->model;
-    const moda_subtasks *s = o->subtasks;
     for (size_t k = 0; k < model->net->classes; k++) {
         map[k] = UINT32_MAX;
         for (size_t j = 0; j < other->net->classes; j++)
@@ -83,7 +81,7 @@ moda_status moda_reuse_compare(const moda_reuse_work *w, moda_reuse_row *rows,
     MODA_ALLOC(same, classes * sizeof *same);
     MODA_ALLOC(map, classes * sizeof *map);
     for (size_t k = 0; k < classes; k++) same[k] = (uint32_t)k;
-    if (o->standard) MODA_TRY(map_outputs(o, o->standard, map));
+    if (o->standard) MODA_TRY(moda_reuse_match(o->model, o->subtasks, o->standard, map));
     MODA_TRY(run_whole(o, o->model, "whole model", &modular));
     if (o->standard) MODA_TRY(run_whole(o, o->standard, "standard model", &standard));
 #pragma omp parallel for schedule(dynamic, 4)

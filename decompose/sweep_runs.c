@@ -326,15 +326,23 @@ out:
     return st;
 }
 
+bool moda_sweep_run_is_trained(const moda_sweep_run *run)
+{
+    char *model = moda_format("%s/model.safetensors", run->directory);
+    const bool there = model && moda_is_file(model);
+    free(model);
+    return there;
+}
+
 moda_status moda_sweep_runs_do(const moda_sweep_plan *plan, const moda_sweep_run *run)
 {
     moda_status st = MODA_OK;
     bool decomposed = false;
     char *model = moda_format("%s/model.safetensors", run->directory);
     MODA_CHECK(model, MODA_ERR_NOMEM, "out of memory: %s", run->directory);
-    if (moda_is_file(model)) {
+    if (moda_sweep_run_is_trained(run)) {
         moda_log(MODA_LOG_INFO, "%s: trained already", run->directory);
-        MODA_TRY(moda_run_finish(run->directory));
+        moda_run_finish(run->directory);
     } else {
         MODA_TRY(train(plan, run));
     }

@@ -40,6 +40,8 @@ MODA_MUST_USE moda_status moda_sweep_runs_begin(const moda_sweep_plan *plan, boo
 /* Of a folder without results, when the first run failed: sweep.json goes again unless that run has a folder, so
  * that a call that moda train refused leaves nothing. The thread's message stays. */
 void moda_sweep_runs_withdraw(const moda_sweep_plan *plan, const moda_sweep_run *first);
+/* Whether its model is there. */
+bool moda_sweep_run_is_trained(const moda_sweep_run *run);
 /* Trains and decomposes one run, as far as that is not done. A run whose model is there is finished; one
  * that was cut short goes on from its last checkpoint, or begins again if it has none. Modules
  * of another model, by another rule or with another min_active are made anew, and what a sweep kept of them

@@ -335,7 +335,7 @@ static moda_status run(const moda_command *self, int argc, char **argv)
     if (c.before) {
         MODA_TRY(moda_train_agree(&c));
         MODA_TRY(moda_train_is_done(&c, &done));
-        if (done) MODA_TRY(moda_run_finish(c.out));
+        if (done) moda_run_finish(c.out);
         if (done) printf("done      already: the model is in %s/model.safetensors\n", c.out);
         if (done) goto out;
     }

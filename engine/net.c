@@ -42,7 +42,7 @@ out:
     return st;
 }
 
-static bool is_net_path(const char *s)
+bool moda_net_is_path(const char *s)
 {
     const size_t n = strlen(s);
     return n > 4 && strcmp(s + n - 4, ".net") == 0;
@@ -70,7 +70,7 @@ moda_status moda_net_text(const char *name_or_path, char **text)
     moda_status st = MODA_OK;
     MODA_TRY(moda_net_builtin(name_or_path, text));
     if (*text) goto out;
-    MODA_CHECK(is_net_path(name_or_path), MODA_ERR_ARG,
+    MODA_CHECK(moda_net_is_path(name_or_path), MODA_ERR_ARG,
                "unknown network '%s'; use lenet5, vgg11, vgg13, vgg16, vgg19, resnet18, resnet34, "
                "mobilenet or a description FILE.net",
                MODA_QUOTE(name_or_path));
@@ -92,7 +92,7 @@ out:
 
 bool moda_net_is_meant(const char *what)
 {
-    if (is_net_path(what) || (!strpbrk(what, "/.:") && !moda_is_file(what))) return true;
+    if (moda_net_is_path(what) || (!strpbrk(what, "/.:") && !moda_is_file(what))) return true;
     for (const char *const *name = moda_net_builtin_names(); *name; name++)
         if (strcmp(*name, what) == 0) return true;
     return false;

@@ -85,6 +85,8 @@ MODA_MUST_USE moda_status moda_net_parse(const char *text, const char *source,
  * MODA_ERR_IO. */
 MODA_MUST_USE moda_status moda_net_open(const char *name_or_path, moda_net_defaults defaults,
                                         moda_net **net);
+/* Whether a network is named by a file: FILE.net. */
+bool moda_net_is_path(const char *name_or_path);
 /* Of an operand that is a network or a model: whether it goes to moda_net_open(). A plain word that is
  * no file can only be meant as a name: the message then lists those. */
 bool moda_net_is_meant(const char *what);

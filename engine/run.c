@@ -2,7 +2,6 @@
 #include "engine/run.h"
 #include "base/file.h"
 #include "base/lines.h"
-#include "base/lock.h"
 #include "base/log.h"
 #include "engine/checkpoint.h"
 #include "engine/train_record.h"
@@ -39,15 +38,29 @@ out:
     return st;
 }
 
-/* An earlier model steps aside until there is a new one: it may have cost days. */
-static moda_status set_aside(const moda_run *r)
+static bool holds(const char *path, const json_t *config)
+{
+    json_t *there = NULL;
+    const bool same = moda_json_read(path, &there) == MODA_OK && json_equal(there, config);
+    json_decref(there);
+    return same;
+}
+
+/* Puts a new configuration in place of the old one. An earlier model steps aside until there is a new
+ * one, since it may have cost days; and before the configuration does, beside which it would pass for
+ * its result. */
+static moda_status begin_anew(const moda_run *r, const char *path, const json_t *config)
 {
     moda_status st = MODA_OK;
-    if (!moda_is_file(r->model)) goto out;
-    MODA_CHECK(rename(r->model, r->previous) == 0, MODA_ERR_IO, "%s: %s", r->model,
+    const bool earlier = moda_is_file(r->model);
+    MODA_CHECK(!earlier || rename(r->model, r->previous) == 0, MODA_ERR_IO, "%s: %s", r->model,
                strerror(errno));
-    moda_log(MODA_LOG_INFO, "%s: an earlier model, kept as %s until this run is done", r->model,
-             r->previous);
+    st = moda_json_write(path, config);
+    if (st != MODA_OK && earlier && !holds(path, config)) (void)!rename(r->previous, r->model);
+    MODA_TRY(st);
+    if (earlier)
+        moda_log(MODA_LOG_INFO, "%s: an earlier model, kept as %s until this run is done", r->model,
+                 r->previous);
 out:
     return st;
 }
@@ -69,7 +82,7 @@ out:
     return st;
 }
 
-/* Paths; lines up to these bytes. */
+/* Lines up to these bytes. */
 static moda_status open_run(const char *directory, bool log_steps, size_t metrics_bytes,
                             size_t steps_bytes, moda_run *r)
 {
@@ -111,8 +124,7 @@ moda_status moda_run_create(const char *directory, const json_t *config, bool lo
     MODA_TRY(in_folder(directory, "config.json", &path));
     MODA_TRY(remove_old(r->trace));
     MODA_TRY(moda_checkpoint_remove(r->checkpoints));
-    MODA_TRY(set_aside(r)); /* first: beside a new configuration it would pass for its result */
-    MODA_TRY(moda_json_write(path, config));
+    MODA_TRY(begin_anew(r, path, config));
     MODA_TRY(open_run(directory, log_steps, 0, 0, r));
     MODA_TRY(moda_remove_matching(directory, epoch_models));
     *run = r, r = NULL;
@@ -209,38 +221,14 @@ out:
     return st;
 }
 
-/* What a run needs no more once its model is there. */
-static moda_status tidy(const moda_run *r)
-{
-    moda_status st = MODA_OK;
-    MODA_TRY(remove_old(r->previous));
-    MODA_TRY(moda_checkpoint_remove(r->checkpoints));
-out:
-    return st;
-}
-
 moda_status moda_run_save(moda_run *r, const moda_model *model)
 {
     moda_status st = MODA_OK;
     size_t metrics, steps;
     MODA_TRY(moda_run_sync(r, &metrics, &steps));
     MODA_TRY(moda_model_save(model, r->model));
-    MODA_TRY(tidy(r));
+    MODA_TRY(remove_old(r->previous));
+    MODA_TRY(moda_checkpoint_remove(r->checkpoints));
 out:
-    return st;
-}
-
-moda_status moda_run_finish(const char *directory)
-{
-    moda_status st = MODA_OK;
-    moda_run *r = NULL;
-    moda_lock *lock = NULL;
-    MODA_TRY(create(directory, &r));
-    MODA_TRY(moda_lock_folder(directory, &lock));
-    MODA_TRY(tidy(r));
-    moda_remove_leftovers(directory);
-out:
-    moda_lock_release(lock);
-    moda_run_destroy(r);
     return st;
 }

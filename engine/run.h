@@ -39,9 +39,9 @@ const char *moda_run_trace(const moda_run *run);
 MODA_MUST_USE moda_status moda_run_keep(const moda_run *run, const moda_model *model, size_t epoch);
 /* The trained model, and all lines. The run is done: its checkpoints are removed. */
 MODA_MUST_USE moda_status moda_run_save(moda_run *run, const moda_model *model);
-/* Of a run whose model is there, but which may have been killed right behind it: removes what
- * moda_run_save() still had to. Locks the folder. Fails: MODA_ERR_IO (another process writes
- * there), MODA_ERR_NOMEM. */
-MODA_MUST_USE moda_status moda_run_finish(const char *directory);
+/* Of a run that came to its end, and whose model is there, but which may have been killed right behind
+ * it: removes what moda_run_save() still had to. What cannot be removed now, or is locked, may be next
+ * time. */
+void moda_run_finish(const char *directory);
 
 #endif

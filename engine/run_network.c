@@ -55,11 +55,10 @@ moda_status moda_run_check_network(const json_t *config, const char *path, const
 {
     moda_status st = MODA_OK;
     const char *description = json_string_value(json_object_get(config, "description"));
-    const size_t n = strlen(name_or_path);
-    const bool is_path = n > 4 && strcmp(name_or_path + n - 4, ".net") == 0;
+    const bool gone = moda_net_is_path(name_or_path) && !moda_is_file(name_or_path);
     moda_net *net = NULL;
     char *was = NULL, *now = NULL;
-    if (!description || (is_path && !moda_is_file(name_or_path))) goto out;
+    if (!description || gone) goto out;
     MODA_TRY(moda_net_parse(description, path, (moda_net_defaults){0}, &net));
     MODA_TRY(moda_net_print(net, &was)); /* as this program prints it, whichever wrote the file */
     MODA_TRY(describe_now(name_or_path, config, net, &now));

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static char folder[256];
@@ -50,6 +52,14 @@ const char *test_write(const char *name, const char *text)
     cr_assert(f != NULL);
     fputs(text, f);
     fclose(f);
+    return path;
+}
+
+const char *test_write_old(const char *name, const char *text)
+{
+    const struct timespec old = {time(NULL) - 2 * 24 * 60 * 60, 0}, times[] = {old, old};
+    const char *path = test_write(name, text);
+    cr_assert(utimensat(AT_FDCWD, path, times, 0) == 0);
     return path;
 }
 

@@ -9,6 +9,8 @@ void test_folder_remove(void);
 const char *test_path(const char *name);
 /* Writes text to FOLDER/name and returns its path. */
 const char *test_write(const char *name, const char *text);
+/* The same, as if it had been written two days ago. */
+const char *test_write_old(const char *name, const char *text);
 /* The file's content, free() it; NULL when there is no such file. */
 char *test_read(const char *path);
 /* Entries in the folder. */

@@ -138,9 +138,23 @@ Test(cmd_resume, a_run_that_is_done_clears_up)
     test_write("part/.lock", "process 77 on a machine\n");
     test_write("part/previous.safetensors", "old");
     test_write("part/checkpoints/step-000000088.safetensors", "old");
-    test_write("part/checkpoints/step-000000090.safetensors.moda-77-3.tmp", "half");
-    test_write("part/model.safetensors.moda-77-4.tmp", "half");
+    test_write_old("part/checkpoints/step-000000090.safetensors.moda-1234abcd-77-3.tmp", "half");
+    test_write_old("part/model.safetensors.moda-1234abcd-77-4.tmp", "half");
     cr_assert(strstr(program_must("train --out part --resume").out, "already") != NULL);
+    resume_same("part", "whole");
+}
+
+/* A model that somebody put there does not end a run that stopped: without it the run goes on. */
+Test(cmd_resume, another_model_costs_no_checkpoint)
+{
+    program_must(RUN "--out whole");
+    resume_stop_one(USUAL, SIGTERM, "SIGTERM");
+    cr_assert(eq(
+        int, link(test_path("whole/model.safetensors"), test_path("part/model.safetensors")), 0));
+    cr_assert(strstr(program_must("train --out part --resume").out, "already") != NULL);
+    cr_assert(resume_has_checkpoint("part"), "its checkpoints are gone");
+    cr_assert(eq(int, unlink(test_path("part/model.safetensors")), 0));
+    program_must("train --out part --resume");
     resume_same("part", "whole");
 }
 

@@ -79,6 +79,11 @@ Test(cmd_sweep, a_refused_one_leaves_nothing)
                       "sweep --model tiny.net --data synthetic:classes=3,channels=1,size=8 "
                       "--subtasks no.txt --out runs");
     cr_assert(eq(int, test_folder_entries(), entries));
+    program_must("train --model tiny.net --data synthetic:classes=2,channels=1,size=8,train=40 "
+                 "--epochs 1 --tune off --threads 1 --quiet --out two");
+    program_must_fail(2, "no output for class 2",
+                      SWEEP "--standard two/model.safetensors --out runs");
+    cr_assert(eq(int, test_folder_entries(), entries + 1));
     program_must(SWEEP "--alpha 0 --out runs"); /* what is there stays, refused or not */
     program_must_fail(2, "other options", SWEEP "--alpha 1 --no-such-option 3 --out runs");
     program_must_fail(2, "--checkpoint-steps 0", SWEEP "--alpha 1 --checkpoint-steps 0 --out runs");
@@ -101,6 +106,15 @@ Test(cmd_sweep, a_stopped_one_goes_on_with_the_same_call)
     cr_assert(program_same(RUN(0) "/model.safetensors",
                            "whole/alpha-0_beta-1_gamma-0.3/model.safetensors"));
     program_must(SWEEP "--alpha 0 --out profiled --profile");
+}
+
+/* Of trainings that are done the description is needed no more. */
+Test(cmd_sweep, a_finished_one_outlives_its_description)
+{
+    program_must(SWEEP "--alpha 0 --out runs");
+    cr_assert(eq(int, unlink(test_path("tiny.net")), 0));
+    program_must(SWEEP "--alpha 0 --out runs");
+    program_must_fail(1, "tiny.net", SWEEP "--alpha 0,1 --out runs");
 }
 
 /* A run without a checkpoint has nothing to go on with: what it was begun with is not this call's affair. */

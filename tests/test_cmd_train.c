@@ -7,6 +7,7 @@
 #include <criterion/new/assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char small_net[] = "[net]\nname = small\n[conv]\nname = a\noutputs = 5\nkernel = 3\n"
@@ -207,6 +208,16 @@ Test(cmd_train, a_new_run_replaces_the_old_one)
     json_t *epochs = program_json_lines("run/metrics.jsonl");
     cr_assert(eq(sz, json_array_size(epochs), 1));
     json_decref(epochs);
+}
+
+/* It costs nothing: the model is where it was. */
+Test(cmd_train, a_new_run_that_cannot_begin)
+{
+    program_must(SMALL "--out run --epochs 1 --quiet");
+    cr_assert(eq(int, unlink(test_path("run/config.json")), 0));
+    cr_assert(eq(int, mkdir(test_path("run/config.json"), 0777), 0));
+    program_must_fail(1, "config.json", SMALL "--out run --epochs 2 --quiet");
+    cr_assert(program_has("run/model.safetensors") && program_lacks("run/previous.safetensors"));
 }
 
 Test(cmd_train, quiet_is_silent_on_stderr)

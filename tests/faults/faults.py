@@ -129,6 +129,7 @@ class Trial:
         restore(self.base, self.whole)
         bench.must(job, job.command, self.whole, job.code)
         self.before, self.after = files_of(self.base), files_of(self.whole)
+        self.survivors = 0  # runs that were to be killed, but came to their end without that call
         if job.like:
             never_stopped = files_of(bench.fresh("never", job, [job.like]))
             for name in job.results:
@@ -154,7 +155,9 @@ class Trial:
     def killed(self, what, wrapper):
         where, job = self.place(), self.job
         done = self.bench.run(job.command, where, wrapper)
-        # A run may need fewer calls than the one in which they were counted; then it comes to its end.
+        if done.returncode == job.code:
+            with self.bench.lock:
+                self.survivors += 1
         wrong = damage(job, where, self.before, self.after) if done.returncode in (-signal.SIGKILL, job.code) else \
             "neither killed nor done"
         if not wrong:
@@ -226,7 +229,7 @@ def kill_at_changes(trial, every):
     tried = hits[::every]
     trial.all(trial.killed, ((f"killed at {call} {n}", inject(call, f"signal=KILL:when={n}"))
                              for call, n, _ in tried))
-    print(f"{trial.job.name}: killed at {len(tried)} of {len(hits)} changes of files", flush=True)
+    print(f"{trial.job.name}: killed at {len(tried) - trial.survivors} of {len(hits)} changes of files", flush=True)
 
 
 KINDS = {"allocations": fail_allocations, "calls": fail_calls, "kills": kill_at_changes}

@@ -184,6 +184,9 @@ def half_killed(job, name, path, before, after):
 
 
 def lost_file(job, here, before):
+    model, aside = "run/model.safetensors", "run/previous.safetensors"
+    if model in before and model not in here and not (aside in here and same(here[aside], before[model])):
+        return f"{model} is neither there nor set aside"
     for name in before:
         if name not in here and name not in job.taken and not is_step(name):
             return f"{name} is lost"
