@@ -18,6 +18,10 @@ typedef struct moda_rate_counter {
     uint32_t **counts; /* [layers] -> [classes + 1, units], the last row holds the uncounted */
     uint8_t *active;   /* [batch, widest layer], scratch */
     float *means;      /* the same */
+    /* [layers], of [mask] layers: masks above 0 of counted samples, and their sum. Samples are added
+     * one by one in their order, so batch size and thread count say nothing. */
+    uint64_t *masks_on;
+    double *mask_sum;
 } moda_rate_counter;
 
 /* All counts and rows 0. batch: the most samples of a forward. Fails: MODA_ERR_NOMEM,

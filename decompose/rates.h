@@ -5,8 +5,8 @@
  * decompose/activity_rule.h; of a [mask] layer (class_tables.h) where its mask is above 0.
  *
  * File (docs/formats.md): safetensors, `rates.L` f32 [classes, units] for each tracked layer L,
- * and in the metadata `moda.samples`, JSON: samples per class, `moda.activity`: the rule, and
- * `moda.weights` (checksum.h). */
+ * and in the metadata `moda.samples`, JSON: samples per class, `moda.mask_means`, JSON: mask_means
+ * below, where they are known, `moda.activity`: the rule, and `moda.weights` (checksum.h). */
 #ifndef MODA_DECOMPOSE_RATES_H
 #define MODA_DECOMPOSE_RATES_H
 
@@ -22,7 +22,10 @@ typedef struct moda_rates {
     moda_class_tables shape;
     float *values;     /* [shape.elements], table l starts at shape.offset[l] */
     uint64_t *samples; /* [classes], 0: not known */
-    uint32_t weights;  /* moda_model_checksum() of the model, 0: not known */
+    /* [layers], of [mask] layers: mean of the masks that are on (above 0) of all samples, in (0,1];
+     * 0: none is. NULL: not known, or no [mask]. */
+    double *mask_means;
+    uint32_t weights; /* moda_model_checksum() of the model, 0: not known */
     moda_activity_rule rule;
 } moda_rates;
 

@@ -126,6 +126,18 @@ static void divide(const pass *p, moda_rates *rates)
     }
 }
 
+static moda_status average_masks(const pass *p, moda_rates *rates)
+{
+    moda_status st = MODA_OK;
+    const moda_rate_counter *c = p->counter;
+    if (!rates->shape.mwt) goto out;
+    MODA_ALLOC(rates->mask_means, rates->shape.layers * sizeof *rates->mask_means);
+    for (size_t l = 0; l < rates->shape.layers; l++)
+        if (c->masks_on[l]) rates->mask_means[l] = c->mask_sum[l] / (double)c->masks_on[l];
+out:
+    return st;
+}
+
 static void release(pass *p)
 {
     moda_workspace_destroy(p->workspace);
@@ -167,6 +179,7 @@ moda_status moda_rates_measure_by(const moda_model *model, const moda_images *im
     MODA_TRY(prepare_engine(&p));
     MODA_TRY(run(&p));
     divide(&p, rates);
+    MODA_TRY(average_masks(&p, rates));
     rates->weights = moda_model_checksum(model);
     rates->rule = rule;
     *result = rates, rates = NULL;
