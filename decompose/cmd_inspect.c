@@ -4,6 +4,7 @@
 #include "decompose/commands.h"
 #include "decompose/compose.h"
 #include "decompose/decomposition.h"
+#include "decompose/diagnosis.h"
 #include "decompose/inspect.h"
 #include "decompose/round.h"
 #include "decompose/similarity.h"
@@ -59,6 +60,21 @@ out:
     return st;
 }
 
+/* Of masks that were trained (MwT), a word about their values. */
+static moda_status print_diagnosis(const moda_model *model, const moda_rates *rates)
+{
+    moda_status st = MODA_OK;
+    moda_diagnosis *diagnosis = NULL;
+    if (!rates->shape.mwt) goto out;
+    MODA_TRY(moda_diagnosis_create(&diagnosis));
+    MODA_TRY(moda_diagnose_mask_values(diagnosis, model, rates));
+    printf("\n");
+    moda_diagnosis_print(diagnosis, 1 << MODA_SIGNATURE_MASKS);
+out:
+    moda_diagnosis_destroy(diagnosis);
+    return st;
+}
+
 static moda_status inspect(void *state)
 {
     moda_status st = MODA_OK;
@@ -81,6 +97,7 @@ static moda_status inspect(void *state)
         MODA_TRY(moda_json_write(s->common.json, json));
     }
     moda_inspect_print(&o);
+    MODA_TRY(print_diagnosis(model, rates));
 out:
     json_decref(json);
     free(activation);

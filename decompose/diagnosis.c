@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[MODA_SIGNATURES] = {"reuse", "overlap", "loss", "dead", "floor"};
+static const char *const names[MODA_SIGNATURES] = {"reuse", "overlap", "loss",
+                                                   "dead",  "floor",   "masks"};
 
-static const double thresholds[MODA_SIGNATURES] = {MODA_DIAGNOSIS_REUSE, MODA_DIAGNOSIS_OVERLAP,
-                                                   MODA_DIAGNOSIS_EPOCHS, MODA_DIAGNOSIS_DEAD, 0};
+static const double thresholds[MODA_SIGNATURES] = {
+    MODA_DIAGNOSIS_REUSE, MODA_DIAGNOSIS_OVERLAP, MODA_DIAGNOSIS_EPOCHS, MODA_DIAGNOSIS_DEAD, 0,
+    MODA_DIAGNOSIS_MASKS};
 
 const char *moda_signature_name(moda_signature signature)
 {
@@ -123,7 +125,7 @@ void moda_diagnosis_print(const moda_diagnosis *d, unsigned only)
                    d->figure[s], thresholds[s]);
     if (judged) printf("\n");
     for (size_t s = 0; s < MODA_SIGNATURES; s++)
-        if ((only >> s & 1) && d->not_judged[s])
+        if ((only >> s & 1) && d->not_judged[s] && *d->not_judged[s])
             printf("not judged: %s (%s)\n", names[s], d->not_judged[s]);
 }
 
@@ -136,14 +138,16 @@ json_t *moda_diagnosis_json(const moda_diagnosis *d)
         bad |= json_array_append_new(findings, json_pack("{s:s s:o}", "signature",
                                                          names[d->items[i].signature], "text",
                                                          moda_json_text(d->items[i].text)));
-    for (size_t s = 0; s < MODA_SIGNATURES; s++)
-        if (d->not_judged[s])
-            bad |= json_object_set_new(not_judged, names[s], json_string(d->not_judged[s]));
-        else
+    for (size_t s = 0; s < MODA_SIGNATURES; s++) {
+        const char *why = d->not_judged[s];
+        if (!why)
             bad |=
                 json_object_set_new(judged, names[s],
                                     json_pack("{s:o s:f}", "figure", moda_json_number(d->figure[s]),
                                               "threshold", thresholds[s]));
+        else if (*why)
+            bad |= json_object_set_new(not_judged, names[s], json_string(why));
+    }
     if (!bad)
         result = json_pack("{s:O s:O s:O}", "findings", findings, "judged", judged, "not_judged",
                            not_judged);

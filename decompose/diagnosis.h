@@ -31,6 +31,11 @@
 #define MODA_DIAGNOSIS_EPOCHS     0.5
 /* Neurons of a layer that are active for no class. Own choice. */
 #define MODA_DIAGNOSIS_DEAD 0.5
+/* What masks of MwT that are on take off their channels: 1 minus their mean. Modules are cut without
+ * masks, so it comes back in each layer. Published is only that masks are to be near 0 or 1, and no
+ * figure. Own choice, by the product over layers: where masks are 0.9, the 12 of VGG-16 one behind
+ * the other leave 0.9^12 = 0.28 of what comes out without them. */
+#define MODA_DIAGNOSIS_MASKS 0.1
 
 typedef enum moda_signature {
     MODA_SIGNATURE_REUSE,
@@ -38,14 +43,16 @@ typedef enum moda_signature {
     MODA_SIGNATURE_LOSS,
     MODA_SIGNATURE_DEAD,
     MODA_SIGNATURE_FLOOR,
+    MODA_SIGNATURE_MASKS,
     MODA_SIGNATURES
 } moda_signature;
-/* "reuse", "overlap", "loss", "dead", "floor", and the figure above which it is a finding:
+/* "reuse", "overlap", "loss", "dead", "floor", "masks", and the figure above which it is a finding:
  *     reuse     accuracy of the whole model minus that of composed networks
  *     overlap   mean overlap
  *     loss      share of the epochs that are dominated
  *     dead      largest share of dead neurons of a layer
- *     floor     layers of classes, all counted, that the floor rule alone fills */
+ *     floor     layers of classes, all counted, that the floor rule alone fills
+ *     masks     1 minus the mean of masks (MwT) that are on, mean over the layers that have some */
 const char *moda_signature_name(moda_signature signature);
 double moda_signature_threshold(moda_signature signature);
 
@@ -57,7 +64,8 @@ typedef struct moda_finding {
 typedef struct moda_diagnosis {
     moda_finding *items;
     size_t count;
-    /* NULL: looked at; else why not ("no test images"). A literal. */
+    /* NULL: looked at; else why not ("no test images"), or "": it does not concern such a model, and
+     * nothing is said of it. A literal. */
     const char *not_judged[MODA_SIGNATURES];
     double figure[MODA_SIGNATURES]; /* of those that were */
 } moda_diagnosis;
@@ -66,11 +74,17 @@ typedef struct moda_diagnosis {
 MODA_MUST_USE moda_status moda_diagnosis_create(moda_diagnosis **diagnosis);
 void moda_diagnosis_destroy(moda_diagnosis *diagnosis);
 
-/* Overlap, dead neurons, and the floor rule. masks and d are of these rates. Fails:
- * MODA_ERR_NOMEM. */
+/* Overlap, dead neurons, the floor rule, and moda_diagnose_mask_values(). masks and d are of these
+ * rates. Fails: MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_diagnose_masks(moda_diagnosis *diagnosis, const moda_model *model,
                                               const moda_rates *rates, const moda_masks *masks,
                                               const moda_decomposition *d);
+
+/* How far the masks that are on are from 1, for models of MwT whose rates know it. Fails:
+ * MODA_ERR_NOMEM. */
+MODA_MUST_USE moda_status moda_diagnose_mask_values(moda_diagnosis *diagnosis,
+                                                    const moda_model *model,
+                                                    const moda_rates *rates);
 
 /* Reuse accuracy, out of a run of moda_reuse_run(). Fails: MODA_ERR_NOMEM. */
 MODA_MUST_USE moda_status moda_diagnose_reuse(moda_diagnosis *diagnosis, const moda_model *model,

@@ -176,6 +176,7 @@ moda_status moda_diagnose_masks(moda_diagnosis *diagnosis, const moda_model *mod
     MODA_TRY(judge_overlap(diagnosis, model, rates, d));
     MODA_TRY(judge_dead(diagnosis, model, rates));
     MODA_TRY(judge_floor(diagnosis, model, masks, rates));
+    MODA_TRY(moda_diagnose_mask_values(diagnosis, model, rates));
 out:
     return st;
 }

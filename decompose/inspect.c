@@ -122,12 +122,14 @@ static json_t *layer_json(const moda_inspect_options *o, size_t l)
     for (size_t i = 0; i < o->outputs.n; i++)
         bad |= json_array_append_new(classes, class_json(o, l, o->outputs.values[i]));
     json_t *object = json_pack(
-        "{s:I s:o s:I s:I s:I s:I s:I s:I s:I s:O s:o s:o}", "layer", (json_int_t)l, "name",
+        "{s:I s:o s:I s:I s:I s:I s:I s:I s:I s:o s:O s:o s:o}", "layer", (json_int_t)l, "name",
         moda_json_text(moda_class_tables_name(o->model->net, l)), "neurons", (json_int_t)n.units,
         "exclusive", (json_int_t)n.exclusive, "shared", (json_int_t)n.shared, "by_all",
         (json_int_t)n.by_all, "unused", (json_int_t)n.unused, "dead", (json_int_t)n.dead, "floor",
-        (json_int_t)n.floored, "classes", classes, "rate_similarity", matrix_json(o, l, false),
-        "activation_similarity", o->activation ? matrix_json(o, l, true) : json_null());
+        (json_int_t)n.floored, "mask_mean",
+        o->rates->mask_means ? moda_json_number(o->rates->mask_means[l]) : json_null(), "classes",
+        classes, "rate_similarity", matrix_json(o, l, false), "activation_similarity",
+        o->activation ? matrix_json(o, l, true) : json_null());
     json_decref(classes);
     if (!bad) return object;
     json_decref(object);

@@ -205,6 +205,7 @@ static void print_layer(const moda_inspect_options *o, size_t l)
     printf("layer %zu %s: %zu neurons\n"
            "kept by one class %zu, by several %zu (by all %zu), by none %zu; dead %zu\n",
            l, layer_name(o, l), n.units, n.exclusive, n.shared, n.by_all, n.unused, n.dead);
+    if (o->rates->mask_means) printf("masks that are on: mean %.3f\n", o->rates->mask_means[l]);
     print_classes(o, l);
     if (o->outputs.n < o->rates->shape.classes)
         for (size_t i = 0; i < o->outputs.n; i++) print_neurons(o, l, o->outputs.values[i]);

@@ -1,5 +1,6 @@
 /* moda decompose, compose, eval, reuse and sweep on a model of moda train --method mwt, as
  * programs. */
+#include "base/file.h"
 #include "base/json.h"
 #include "tests/capture.h"
 #include "tests/program.h"
@@ -148,6 +149,62 @@ Test(cmd_mwt, wrong_calls_say_what_is_wrong)
                       "decompose a/model.safetensors --rates n/rates.safetensors "
                       "--tau 0.9 --out x");
     cr_assert(program_lacks("x.st"));
+}
+
+/* The figure of "masks" in a decomposition's diagnosis; NAN: not judged. */
+static double judged_masks(const char *file)
+{
+    double figure = NAN;
+    json_t *json = program_json(file);
+    json_unpack(json, "{s:{s:{s:{s:F}}}}", "diagnosis", "judged", "masks", "figure", &figure);
+    json_decref(json);
+    return figure;
+}
+
+/* Rates of before means of masks were stored: the same file, in which nothing goes by that name. */
+static void make_older(const char *from, const char *to)
+{
+    static const char name[] = "moda.mask_means", other[] = "else.mask_means";
+    moda_mapped_file file;
+    cr_assert(eq(int, moda_file_map(test_path(from), &file), MODA_OK), "%s", moda_last_error());
+    const uint8_t *at = memmem(file.data, file.size, name, strlen(name));
+    cr_assert(at != NULL);
+    const size_t before = (size_t)(at - file.data), length = strlen(name);
+    FILE *f = fopen(test_path(to), "wb");
+    fwrite(file.data, 1, before, f);
+    fwrite(other, 1, length, f);
+    fwrite(at + length, 1, file.size - before - length, f);
+    cr_assert(zero(int, fclose(f)));
+    moda_file_unmap(&file);
+}
+
+Test(cmd_mwt, values_of_masks_are_judged_wherever_rates_are)
+{
+    const double figure = judged_masks("m/decomposition.json");
+    double sum = 0;
+    cr_assert(figure > 0.1, "%g: masks are near 1, so this proves nothing", figure);
+    program_result r =
+        program_must("decompose a/model.safetensors --rates m/rates.safetensors --tau 0.5 --out p");
+    cr_assert(strstr(r.out, "finding: masks that are on have a mean of ") != NULL, "%s", r.out);
+    cr_assert(eq(dbl, judged_masks("p/decomposition.json"), figure));
+    cr_assert(program_same("m/rates.safetensors", "p/rates.safetensors"));
+    r = program_must("inspect p --json i.json");
+    cr_assert(strstr(r.out, "finding: masks that are on have a mean of ") != NULL, "%s", r.out);
+    json_t *json = program_json("i.json");
+    const json_t *layers = json_object_get(json, "layers");
+    cr_assert(eq(sz, json_array_size(layers), 2));
+    for (size_t l = 0; l < 2; l++)
+        sum += json_number_value(json_object_get(json_array_get(layers, l), "mask_mean"));
+    cr_assert(epsilon_eq(dbl, 1 - sum / 2, figure, 1e-12));
+    json_decref(json);
+    r = program_must("inspect p --layer 0");
+    cr_assert(strstr(r.out, "masks that are on: mean 0.") != NULL, "%s", r.out);
+    make_older("m/rates.safetensors", "old.safetensors");
+    r = program_must("decompose a/model.safetensors --rates old.safetensors --tau 0.9 --out o");
+    cr_assert(strstr(r.out, "not judged: masks (rates without") != NULL, "%s", r.out);
+    cr_assert(isnan(judged_masks("o/decomposition.json")), "judged without their values");
+    r = program_must("inspect o");
+    cr_assert(strstr(r.out, "not judged: masks (rates without") != NULL, "%s", r.out);
 }
 
 static double result_of(const char *file, const char *which, const char *key)
