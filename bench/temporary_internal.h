@@ -2,8 +2,9 @@
  * the process; only a kill leaves them.
  *
  * While there is one, those signals are caught: the handler removes all folders, and the signal then has the
- * effect that it had before; on whatever thread that is, as signals that one keeps back go to another. Whoever keeps signals back meanwhile (bench/child_internal.h) begins behind
- * make() and raises what came when that is over. */
+ * effect that it had before; on whatever thread that is, as signals that one keeps back go to another.
+ * Whoever keeps signals back meanwhile (bench/child_internal.h) begins behind make() and raises what came
+ * when that is over. */
 #ifndef MODA_BENCH_TEMPORARY_INTERNAL_H
 #define MODA_BENCH_TEMPORARY_INTERNAL_H
 

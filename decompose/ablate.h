@@ -56,10 +56,10 @@ typedef struct moda_ablate {
     double seconds;
 } moda_ablate;
 
-/* Masks may leave nothing to switch off: then there are no items. Fails: MODA_ERR_ARG (images of another shape,
- * a class without images),
- * MODA_ERR_UNSUPPORTED (the network ends in a ReLU, or has [mask] layers), MODA_ERR_NUMERIC (an
- * output is not finite), MODA_ERR_NOMEM. Memory: MODA_ABLATE_BYTES for outputs of layers, and executors. */
+/* Masks may leave nothing to switch off: then there are no items. Fails: MODA_ERR_ARG (images of
+ * another shape, a class without images), MODA_ERR_UNSUPPORTED (the network ends in a ReLU, or has
+ * [mask] layers), MODA_ERR_NUMERIC (an output is not finite), MODA_ERR_NOMEM. Memory:
+ * MODA_ABLATE_BYTES for outputs of layers, and executors. */
 #define MODA_ABLATE_BYTES ((size_t)1 << 29)
 MODA_MUST_USE moda_status moda_ablate_run(const moda_ablate_options *options, moda_ablate **result);
 void moda_ablate_destroy(moda_ablate *result);
