@@ -51,6 +51,9 @@ _Noreturn static void become(const char *program, char *const *argv, const char 
     if (getppid() != parent) _exit(1); /* it died before that was set */
     dup2(nowhere, 1);
     dup2(err, 2);
+    /* Ours would take a signal that came since the fork, and the program not hear of it. */
+    for (size_t i = 0; i < SIGNALS; i++)
+        if (before[i].sa_handler != SIG_IGN) signal(passed_on[i], SIG_DFL);
     sigprocmask(SIG_SETMASK, mask, NULL);
     execv(program, argv);
     (void)!write(2, program, strlen(program));
@@ -67,8 +70,8 @@ moda_status moda_child_run(const char *program, char *const *argv, const char *s
     fflush(NULL);
     moda_team_lend_cpus();
     sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &mask);       /* until both sides know each other */
-    const pid_t pid = last_caught ? -1 : fork(); /* exec gives the child the usual handlers */
+    sigprocmask(SIG_SETMASK, &all, &mask); /* until both sides know each other */
+    const pid_t pid = last_caught ? -1 : fork();
     if (pid == 0) become(program, argv, said, parent, &mask);
     const int trouble = errno;
     child = pid;

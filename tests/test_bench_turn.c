@@ -3,6 +3,7 @@
 #include "bench/step.h"
 #include "bench/turn_internal.h"
 #include "tests/capture.h"
+#include "tests/processes.h"
 #include "tests/program.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -85,24 +86,6 @@ Test(bench_turn, as_many_steps_as_there_is_time_for)
 
 /* ---- signals ---- */
 
-/* Neither running nor asleep; one that nobody has waited for yet does not count as there. */
-static bool is_gone(pid_t pid)
-{
-    char path[64], text[512] = "";
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *f = fopen(path, "r");
-    const size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
-    if (f) fclose(f);
-    const char *state = strrchr(text, ')');
-    return n == 0 || !state || state[2] == 'Z' || state[2] == 'X';
-}
-
-static bool becomes_gone(pid_t pid)
-{
-    for (int tries = 0; tries < 3000 && !is_gone(pid); tries++) usleep(10000);
-    return is_gone(pid);
-}
-
 static pid_t pid_in(const char *name)
 {
     for (int tries = 0; tries < 3000; tries++) {
@@ -133,7 +116,7 @@ static void signal_ends_both(int number)
     kill(starter, number);
     cr_assert(eq(int, waitpid(starter, &how, 0), starter));
     cr_assert(eq(int, WIFSIGNALED(how) ? WTERMSIG(how) : 0, number));
-    const bool gone = becomes_gone(child);
+    const bool gone = process_becomes_gone(child);
     if (!gone) kill(child, SIGKILL);
     cr_assert(eq(int, gone, true), "it runs on after %s", strsignal(number));
     /* Nobody can tidy up after SIGKILL. */
@@ -155,26 +138,6 @@ Test(bench_turn, sigkill_ends_both)
     signal_ends_both(SIGKILL);
 }
 
-/* A process whose parent is that one, 0: none. */
-static pid_t child_of(pid_t parent)
-{
-    pid_t found = 0;
-    DIR *all = opendir("/proc");
-    cr_assert(ne(ptr, all, NULL));
-    for (struct dirent *e; !found && (e = readdir(all));) {
-        char path[300], text[512] = "";
-        int of = 0;
-        snprintf(path, sizeof path, "/proc/%s/stat", e->d_name);
-        FILE *f = *e->d_name >= '1' && *e->d_name <= '9' ? fopen(path, "r") : NULL;
-        if (f && fread(text, 1, sizeof text - 1, f) > 0 && strrchr(text, ')') &&
-            sscanf(strrchr(text, ')') + 2, "%*c %d", &of) == 1 && of == parent)
-            found = (pid_t)atoi(e->d_name);
-        if (f) fclose(f);
-    }
-    closedir(all);
-    return found;
-}
-
 static void command_ends_its_turn(const char *arguments)
 {
     char command[1024];
@@ -189,7 +152,7 @@ static void command_ends_its_turn(const char *arguments)
     }
     pid_t child = 0;
     for (int tries = 0; tries < 3000 && !child; tries++) {
-        child = child_of(starter);
+        child = process_child(starter);
         usleep(10000);
     }
     cr_assert(lt(int, 0, child), "no turn of %s", arguments);
@@ -197,7 +160,7 @@ static void command_ends_its_turn(const char *arguments)
     kill(starter, SIGTERM);
     cr_assert(eq(int, waitpid(starter, &how, 0), starter));
     cr_assert(eq(int, WIFSIGNALED(how) ? WTERMSIG(how) : 0, SIGTERM), "%s", arguments);
-    cr_assert(eq(int, becomes_gone(child), true), "the turn of %s runs on", arguments);
+    cr_assert(eq(int, process_becomes_gone(child), true), "the turn of %s runs on", arguments);
     cr_assert(eq(sz, folders_left(), 0), "%s", arguments);
 }
 
