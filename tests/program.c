@@ -44,8 +44,8 @@ program_result program_run_after(const char *before, const char *arguments)
     own_cache();
     char *o = output_path("out"), *e = output_path("err");
     /* Redirections first: arguments may hold one of their own, which then counts. */
-    char *line = moda_format("cd '%s'; %s >%s 2>%s </dev/null '" MODA_PROGRAM "' %s", test_folder(),
-                             before, o, e, arguments);
+    char *line = moda_format("cd '%s'; %s >'%s' 2>'%s' </dev/null '" MODA_PROGRAM "' %s",
+                             test_folder(), before, o, e, arguments);
     cr_assert(ne(ptr, line, NULL));
     const int status = system(line);
     free(line);

@@ -14,12 +14,20 @@ export ASAN_OPTIONS="log_path=$reports/san:${ASAN_OPTIONS:-}"
 export UBSAN_OPTIONS="log_path=$reports/san:print_stacktrace=1:${UBSAN_OPTIONS:-}"
 test -f "$suppressions" &&
     export LSAN_OPTIONS="suppressions=$suppressions:print_suppressions=0:${LSAN_OPTIONS:-}"
+# What the user wishes of moda, OpenMP, Criterion and others is no matter here, nor is the language. Only instruction
+# sets may be chosen.
+for name in $(env | sed -nE 's/^((MODA|OMP|GOMP|KMP|SLURM|HWLOC|CRITERION|ONEDNN|DNNL)_[A-Za-z0-9_]*)=.*/\1/p' |
+    grep -vE '^(MODA_ISA|ONEDNN_MAX_CPU_ISA)$'); do
+    unset "$name"
+done
+unset POSIXLY_CORRECT CDPATH
+export LC_ALL=C
 # Threads that wait sleep: on a busy machine spinning costs more than it saves.
 export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive
-# No test reads or writes the user's own cache.
-XDG_CACHE_HOME=$(mktemp -d) || exit 1
-export XDG_CACHE_HOME
-trap 'rm -rf "$XDG_CACHE_HOME"' EXIT
+# No test reads or writes the user's own cache; what one that dies leaves goes in the end.
+scratch=$(mktemp -d) || exit 1
+export TMPDIR="$scratch" XDG_CACHE_HOME="$scratch/cache" XDG_STATE_HOME="$scratch/state"
+trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM HUP
 
 passed=0 failed=0 broken=

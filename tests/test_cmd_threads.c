@@ -65,7 +65,7 @@ static running start(const char *options)
     char command[1024];
     snprintf(r.out, sizeof r.out, "%s/out%d", test_folder(), number++);
     snprintf(command, sizeof command,
-             "exec '%s' bench peak --seconds 100 --rounds 1 %s >%s 2>&1 </dev/null", MODA_PROGRAM,
+             "exec '%s' bench peak --seconds 100 --rounds 1 %s >'%s' 2>&1 </dev/null", MODA_PROGRAM,
              options, r.out);
     r.pid = fork();
     cr_assert(ge(int, r.pid, 0));
