@@ -30,7 +30,7 @@ static const char *script(void)
     char text[1024], folder[512];
     snprintf(folder, sizeof folder, "%s", test_folder());
     snprintf(text, sizeof text,
-             "#!/bin/sh\ncd %s\necho \"$*\" >>calls\n"
+             "#!/bin/sh\ncd '%s'\necho \"$*\" >>calls\n"
              "while test $# != 0; do case $1 in --json) json=$2 ;; --method) m=$2 ;; esac; shift; "
              "done\n"
              "echo >>turns.$m; n=$(wc -l <turns.$m); f=1; test $m = mwt && f=2\n"
@@ -38,7 +38,7 @@ static const char *script(void)
              "t=$((n * f))\n"
              "printf '{\"team\": {\"threads\": 2, \"nodes\": []}, \"seconds\": [%%d, %%d, %%d], "
              "\"flops\": 1e9, \"bytes\": 1e6, \"peak_flops\": 1e10, \"peak_bandwidth\": 1e9, "
-             "\"memory_bytes\": 1, \"resident_bytes\": 1}' $t $t ${t}0 >$json\n",
+             "\"memory_bytes\": 1, \"resident_bytes\": 1}' $t $t ${t}0 >\"$json\"\n",
              folder);
     const char *path = test_write("program", text);
     chmod(path, 0700);

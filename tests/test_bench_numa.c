@@ -20,7 +20,7 @@ static const char *script(const char *body)
 {
     char text[2048];
     snprintf(text, sizeof text,
-             "#!/bin/sh\necho \"$*\" >>%s\n"
+             "#!/bin/sh\necho \"$*\" >>'%s'\n"
              "while test $# != 0; do case $1 in --json) json=$2 ;; --placement) place=$2 ;; esac; "
              "shift; done\n%s\n",
              test_path("calls"), body);
@@ -38,7 +38,7 @@ static const char *script(const char *body)
     "printf '{\"team\": {\"threads\": 4, \"nodes\": [{\"node\": 3}, {\"node\": 1}]}, "          \
     "\"not_counted\": null, \"near_fetches\": 30, \"far_fetches\": 10.0, \"flops\": 6e9, "      \
     "\"bytes\": 3e9, \"peak_flops\": %se9, \"peak_bandwidth\": 4e9, \"seconds\": [%s]}' $p $s " \
-    ">$json"
+    ">\"$json\""
 
 static moda_numa_bench bench_of(const char *program)
 {

@@ -19,7 +19,7 @@ static const char *script(void)
 {
     char text[2048];
     snprintf(text, sizeof text,
-             "#!/bin/sh\necho \"$*\" >>%s\nbf16=false tuning=\n"
+             "#!/bin/sh\necho \"$*\" >>'%s'\nbf16=false tuning=\n"
              "while test $# != 0; do case $1 in --json) json=$2 ;; --threads) n=$2 ;; "
              "--batch-size) b=$2 ;; --precision) test $2 = f32 || bf16=true ;; "
              "--tune) test $2 = off || tuning=', \"tuning\": [7]' ;; esac; shift; done\n"
@@ -30,7 +30,7 @@ static const char *script(void)
              "printf \"\\\"work_in_bf16\\\": %%s, \\\"memory_bytes\\\": 1024, \", bf16\n"
              "printf \"\\\"resident_bytes\\\": 2048, \\\"peak_flops\\\": %%g, \", 1e11*n\n"
              "printf \"\\\"peak_flops_bf16\\\": %%g, \\\"peak_bandwidth\\\": %%g%%s}\", "
-             "2e11*n, 1e10*n, tuning }' >$json\n",
+             "2e11*n, 1e10*n, tuning }' >\"$json\"\n",
              test_path("calls"));
     const char *path = test_write("program", text);
     chmod(path, 0700);

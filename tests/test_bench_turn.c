@@ -68,7 +68,7 @@ Test(bench_turn, what_it_says_is_passed_on)
 Test(bench_turn, what_it_left_half_written_is_removed)
 {
     const char *program = script("while test $# != 0; do test $1 = --json && json=$2; shift; done\n"
-                                 "echo half >$json.XXX; echo '{}' >$json");
+                                 "echo half >\"$json.XXX\"; echo '{}' >\"$json\"");
     setenv("TMPDIR", test_folder(), 1);
     cr_assert(eq(int, turn(program), MODA_OK), "%s", moda_last_error());
     cr_assert(eq(sz, folders_left(), 0));

@@ -41,8 +41,8 @@ static size_t steps_done(void)
 
 /* A run in `part`, held by SIGSTOP behind a step, and with some before it: however late this process gets its turn,
  * what comes next comes in the middle. A run that was too fast is started again. */
-#define LONG_RUN "--threads 1 --epochs 300 "
-enum { LAST_STEP = 3 * 300 };
+#define LONG_RUN "--threads 1 --epochs 100 "
+enum { LAST_STEP = 3 * 100 };
 static pid_t hold_one(size_t step)
 {
     siginfo_t info = {0};

@@ -85,21 +85,30 @@ static running start(const char *options)
     return r;
 }
 
-/* The masks of its threads, oldest first: "0 1". Ends it. */
+/* The mask of a thread of it, behind those in the list. */
+static void add_mask(const char *folder, const char *thread, char *list)
+{
+    char path[512], mask[128];
+    snprintf(path, sizeof path, "%s/%s/status", folder, thread);
+    if (allowed_list(path, mask, sizeof mask))
+        sprintf(list + strlen(list), "%s%s", *list ? " " : "", mask);
+}
+
+/* The masks of its threads, that of the first one first, whose number need not be the least: "0 1". Ends it. */
 static const char *masks(running r)
 {
     static char text[2][512];
     static int turn;
-    char *list = text[turn++ % 2], folder[64];
+    char *list = text[turn++ % 2], folder[64], first[16];
     struct dirent **tasks = NULL;
     snprintf(folder, sizeof folder, "/proc/%d/task", (int)r.pid);
+    snprintf(first, sizeof first, "%d", (int)r.pid);
     int n = scandir(folder, &tasks, NULL, versionsort);
     *list = 0;
+    add_mask(folder, first, list);
     for (int i = 0; i < n; i++) {
-        char path[512], mask[128];
-        snprintf(path, sizeof path, "%s/%s/status", folder, tasks[i]->d_name);
-        if (*tasks[i]->d_name != '.' && allowed_list(path, mask, sizeof mask))
-            sprintf(list + strlen(list), "%s%s", *list ? " " : "", mask);
+        const char *thread = tasks[i]->d_name;
+        if (*thread != '.' && strcmp(thread, first) != 0) add_mask(folder, thread, list);
         free(tasks[i]);
     }
     free(tasks);

@@ -105,7 +105,7 @@ static const char *script(const char *law)
     char text[4096];
     snprintf(
         text, sizeof text,
-        "#!/bin/sh\necho \"$*\" >>%s\n"
+        "#!/bin/sh\necho \"$*\" >>'%s'\n"
         "while test $# != 0; do case $1 in --json) json=$2 ;; --threads) n=$2 ;; "
         "--batch-size) b=$2 ;; esac; shift; done\n"
         "awk -v n=$n -v b=$b 'function t(n, b) { return %s }\n"
@@ -120,7 +120,7 @@ static const char *script(const char *law)
         "printf p \", \", \"fast\", \"forward\", \"reorder\", 0, 1e6, (x-slow)/4\n"
         "printf p \", \", \"fast\", \"forward\", \"convolution\", 1e9, 1e7, (x-slow)*3/4\n"
         "printf p \"]}, \\\"between_parts_seconds\\\": 0}\", \"slow\", \"backward\", \"pooling\", "
-        "0, 1e6, slow }' >$json\n",
+        "0, 1e6, slow }' >\"$json\"\n",
         test_path("calls"), law);
     const char *path = test_write("program", text);
     chmod(path, 0700);
@@ -378,7 +378,7 @@ Test(scale, figures_that_make_no_sense_are_a_failure)
         char text[512];
         snprintf(text, sizeof text,
                  "#!/bin/sh\nwhile test $# != 0; do test $1 = --json && json=$2; shift; done\n"
-                 "echo '%s' >$json\n",
+                 "echo '%s' >\"$json\"\n",
                  bodies[i]);
         b.program = test_write("program", text);
         chmod(b.program, 0700);
