@@ -1,6 +1,7 @@
 /* tests/program.c */
 #include "tests/program.h"
 #include "base/file.h"
+#include "numa/threads.h"
 #include "tests/capture.h"
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
@@ -31,17 +32,26 @@ static char *take(char *path)
     return text;
 }
 
+size_t program_threads(void)
+{
+    static size_t threads;
+    const moda_team_wish two = {.threads = 2};
+    if (!threads && moda_threads_count(&two, &threads) != MODA_OK) threads = 1;
+    return threads;
+}
+
 /* Nothing that a program remembers from run to run may come from, or go to, the user's own. */
-static void own_cache(void)
+static void set_variables(void)
 {
     char *path = output_path("cache");
     setenv("XDG_CACHE_HOME", path, 1);
+    setenv("THREADS", program_threads() == 2 ? "2" : "1", 1);
     free(path);
 }
 
 program_result program_run_after(const char *before, const char *arguments)
 {
-    own_cache();
+    set_variables();
     char *o = output_path("out"), *e = output_path("err");
     /* Redirections first: arguments may hold one of their own, which then counts. */
     char *line = moda_format("cd '%s'; %s >'%s' 2>'%s' </dev/null '" MODA_PROGRAM "' %s",
@@ -74,7 +84,7 @@ pid_t program_start(const char *const *words)
         cr_assert(lt(sz, n, MOST));
         argv[n] = (char *)words[n - 1];
     }
-    own_cache();
+    set_variables();
     const char *folder = test_folder();
     char *o = output_path("out"), *e = output_path("err");
     const pid_t process = fork();

@@ -4,9 +4,13 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /* Programs find XDG_CACHE_HOME beside the test's folder, empty at first and removed with it. */
+
+/* Two, or one where there is one core: "--threads $THREADS" in what a shell reads. */
+size_t program_threads(void);
 
 /* What `moda ARGUMENTS` did. The texts belong to program.c, until the next run. */
 typedef struct program_result {

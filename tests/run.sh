@@ -14,16 +14,9 @@ export ASAN_OPTIONS="log_path=$reports/san:${ASAN_OPTIONS:-}"
 export UBSAN_OPTIONS="log_path=$reports/san:print_stacktrace=1:${UBSAN_OPTIONS:-}"
 test -f "$suppressions" &&
     export LSAN_OPTIONS="suppressions=$suppressions:print_suppressions=0:${LSAN_OPTIONS:-}"
-# What the user wishes of moda, OpenMP, Criterion and others is no matter here, nor is the language. Only instruction
-# sets may be chosen.
-for name in $(env | sed -nE 's/^((MODA|OMP|GOMP|KMP|SLURM|HWLOC|CRITERION|ONEDNN|DNNL)_[A-Za-z0-9_]*)=.*/\1/p' |
-    grep -vE '^(MODA_ISA|ONEDNN_MAX_CPU_ISA)$'); do
-    unset "$name"
-done
-unset POSIXLY_CORRECT CDPATH
-export LC_ALL=C
-# Threads that wait sleep: on a busy machine spinning costs more than it saves.
-export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive
+. "$(dirname "$0")/environment.sh"
+export OMP_NUM_THREADS=2
+grep -q fsanitize "$build/flags" 2>/dev/null || fixed=
 # No test reads or writes the user's own cache; what one that dies leaves goes in the end.
 scratch=$(mktemp -d) || exit 1
 export TMPDIR="$scratch" XDG_CACHE_HOME="$scratch/cache" XDG_STATE_HOME="$scratch/state"
@@ -35,7 +28,8 @@ for t in "$@"; do
     name=${t##*/}
     log=$build/tests/$name.log
     start=$(date +%s)
-    timeout -k 10 "$seconds" "$t" -j1 >"$log" 2>&1 </dev/null
+    # shellcheck disable=SC2086
+    timeout -k 10 "$seconds" $fixed "$t" -j1 >"$log" 2>&1 </dev/null
     status=$?
     count=$(sed -n 's/.*Tested: \([0-9]*\) | Passing: \([0-9]*\) .*/\1 \2/p' "$log" | tail -n 1)
     tested=${count% *} good=${count#* }

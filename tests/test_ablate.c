@@ -22,7 +22,7 @@ static void begin(void)
     test_folder();
 }
 
-TestSuite(ablate, .init = begin, .fini = test_folder_remove, .timeout = 120);
+TestSuite(ablate, .init = begin, .fini = test_folder_remove, .timeout = 300);
 
 static void must(moda_status st)
 {

@@ -21,7 +21,7 @@ static void one_thread(void)
     omp_set_num_threads(1);
 }
 
-TestSuite(bench_infer, .init = one_thread, .fini = test_folder_remove, .timeout = 120);
+TestSuite(bench_infer, .init = one_thread, .fini = test_folder_remove, .timeout = 300);
 
 /* ---- timings ---- */
 

@@ -20,7 +20,7 @@ static void prepare(void)
     test_write("two.net", "[net]\n" CONV("a") NORM("an") CONV("b") NORM("bn") TAIL);
 }
 
-TestSuite(bench_methods, .init = prepare, .fini = test_folder_remove, .timeout = 100);
+TestSuite(bench_methods, .init = prepare, .fini = test_folder_remove, .timeout = 300);
 
 /* A program that notes its arguments in `calls`. Turn n of a method takes steps of n seconds, the
  * last of them ten times as long; of mwt twice that, of moda three times, in its second turn four

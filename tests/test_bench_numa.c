@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-TestSuite(bench_numa, .fini = test_folder_remove, .timeout = 120);
+TestSuite(bench_numa, .fini = test_folder_remove, .timeout = 300);
 
 /* A program that notes its arguments in the file `calls`, and then does what body says; $json is what
  * --json names, $place what --placement says. */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-TestSuite(bench_step, .fini = test_folder_remove, .timeout = 200);
+TestSuite(bench_step, .fini = test_folder_remove, .timeout = 300);
 
 /* A program that notes its arguments in `calls`. A step takes batch/threads/100 seconds, and is
  * 1e9*batch operations on 1e6*batch bytes; the machine does 1e11 operations and 1e10 bytes a

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-TestSuite(bench_turn, .fini = test_folder_remove, .timeout = 120);
+TestSuite(bench_turn, .fini = test_folder_remove, .timeout = 300);
 
 static const char *script(const char *body)
 {

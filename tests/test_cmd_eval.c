@@ -14,7 +14,7 @@
 
 #define SPEC "synthetic:classes=4,channels=1,size=8,train=60,test=50"
 #define DATA "--data " SPEC
-#define EVAL "eval run/model.safetensors " DATA " --threads 2 "
+#define EVAL "eval run/model.safetensors " DATA " --threads $THREADS "
 
 static void prepare(void)
 {
@@ -23,7 +23,7 @@ static void prepare(void)
                "[linear]\nname = c\noutputs = classes\n");
     /* one step: better than guessing, worse than all right */
     program_must("train --model small.net " DATA " --method standard --max-steps 1 --batch-size 8 "
-                 "--threads 2 --quiet --out run");
+                 "--threads $THREADS --quiet --out run");
 }
 
 TestSuite(cmd_eval, .init = prepare, .fini = test_folder_remove, .timeout = 60);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(cmd_nightly, .fini = test_folder_remove, .timeout = 200);
+TestSuite(cmd_nightly, .fini = test_folder_remove, .timeout = 300);
 
 #define FIGURE "step.lenet5.standard.f32.planned"
 #define NIGHT                                                                      \

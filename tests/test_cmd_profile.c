@@ -12,7 +12,7 @@ static const char small_net[] =
     "[net]\nname = small\n[conv]\nname = first\noutputs = 16\nkernel = 3\n"
     "[relu]\n[linear]\nname = last\noutputs = classes\n";
 #define DATA    "--data synthetic:classes=4,channels=1,size=8,train=40,test=12"
-#define SMALL   "train --model small.net " DATA " --threads 2 --batch-size 8 "
+#define SMALL   "train --model small.net " DATA " --threads $THREADS --batch-size 8 "
 #define PROFILE SMALL "--profile "
 
 static void prepare(void)
@@ -20,7 +20,7 @@ static void prepare(void)
     test_write("small.net", small_net);
 }
 
-TestSuite(cmd_profile, .init = prepare, .fini = test_folder_remove, .timeout = 60);
+TestSuite(cmd_profile, .init = prepare, .fini = test_folder_remove, .timeout = 300);
 
 Test(cmd_profile, tables_trace_and_figures)
 {

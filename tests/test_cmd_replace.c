@@ -22,7 +22,7 @@ static void prepare(void)
                "outputs = classes\n");
 }
 
-TestSuite(cmd_replace, .init = prepare, .fini = test_folder_remove, .timeout = 60);
+TestSuite(cmd_replace, .init = prepare, .fini = test_folder_remove, .timeout = 300);
 
 /* Knows classes 0 to 2, whose modules go to the folder parts; in strong_r and parts_r they are
  * renumbered. */

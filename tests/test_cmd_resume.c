@@ -32,7 +32,10 @@ static void stop_and_go_on(const char *words, int signal, const char *name)
 
 Test(cmd_resume, sigterm_and_modular_losses)
 {
-    stop_and_go_on("--gamma 0.5 --threads 2 --bind none --epochs 30", SIGTERM, "SIGTERM");
+    char words[64];
+    snprintf(words, sizeof words, "--gamma 0.5 --threads %zu --bind none --epochs 30",
+             program_threads());
+    stop_and_go_on(words, SIGTERM, "SIGTERM");
 }
 
 Test(cmd_resume, sigint_and_standard_training)
@@ -67,7 +70,7 @@ Test(cmd_resume, json_tells_of_all_epochs)
 Test(cmd_resume, options_that_disagree)
 {
     resume_stop_one(USUAL, SIGTERM, "SIGTERM");
-    static const char *const calls[][2] = {
+    const char *const calls[][2] = {
         {"--lr 0.1", "lr is 0.05, not 0.1"},
         {"--epochs 40", "epochs is 30, not 40"},
         {"--seed 3 --momentum 0.5", "momentum is 0.9, not 0.5; "},
@@ -78,7 +81,7 @@ Test(cmd_resume, options_that_disagree)
         {"--data synthetic:classes=4,channels=1,size=8,train=41", "data is"},
         {"--model lenet5", "model is"},
         {"--keep-epochs 2", "keep_epochs is [1, 29], not [2]"},
-        {"--threads 2", "--resume-anyway"},
+        {"--threads 2", program_threads() == 2 ? "--resume-anyway" : "this process may use 1 core"},
         {"--profile", "--profile"},
     };
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)

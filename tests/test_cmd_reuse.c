@@ -63,7 +63,7 @@ static void prepare(void)
     succeed("decompose model.safetensors --rates rates.safetensors --tau 0.6 --out modules");
 }
 
-TestSuite(cmd_reuse, .init = prepare, .fini = test_folder_remove, .timeout = 200);
+TestSuite(cmd_reuse, .init = prepare, .fini = test_folder_remove, .timeout = 300);
 
 static size_t count_lines(const char *name)
 {

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(cmd_scale, .fini = test_folder_remove, .timeout = 200);
+TestSuite(cmd_scale, .fini = test_folder_remove, .timeout = 300);
 
 /* In a folder with tiny.net. */
 #define TINY \

@@ -14,14 +14,14 @@ static const char small_net[] = "[net]\nname = small\n[conv]\nname = a\noutputs 
                                 "[relu]\n[linear]\nname = b\noutputs = 12\n[relu]\n"
                                 "[linear]\nname = c\noutputs = classes\n";
 #define DATA  "--data synthetic:classes=4,channels=1,size=8,train=40,test=12"
-#define SMALL "train --model small.net " DATA " --threads 2 "
+#define SMALL "train --model small.net " DATA " --threads $THREADS "
 
 static void prepare(void)
 {
     test_write("small.net", small_net);
 }
 
-TestSuite(cmd_train, .init = prepare, .fini = test_folder_remove, .timeout = 60);
+TestSuite(cmd_train, .init = prepare, .fini = test_folder_remove, .timeout = 300);
 
 /* ---- what a run leaves ---- */
 
@@ -100,12 +100,13 @@ Test(cmd_train, config_tells_how_to_run_it_again)
                        "--weight-decay 0.25 --method standard --no-augment --max-steps 3 "
                        "--classes 3,0,1 --convolution direct --precision f32");
     json_t *c = program_json("run/config.json");
+    const double threads = (double)program_threads();
     const struct {
         const char *key;
         double value;
     } numbers[] = {{"epochs", 2},    {"batch_size", 9},      {"lr", 0.125}, {"momentum", 0.5},
                    {"seed", 77},     {"weight_decay", 0.25}, {"alpha", 0},  {"gamma", 0},
-                   {"max_steps", 3}, {"threads", 2},         {"beta", 0}};
+                   {"max_steps", 3}, {"threads", threads},   {"beta", 0}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         cr_assert(eq(dbl, number(c, numbers[i].key), numbers[i].value), "%s", numbers[i].key);
     const char *const words[][2] = {{"model", "small.net"},
@@ -169,7 +170,8 @@ static const char norm_net[] = "[net]\nname = norm\n"
 Test(cmd_train, with_masks)
 {
     test_write("norm.net", norm_net);
-    program_must("train --model norm.net " DATA " --threads 2 --method mwt --out run --epochs 2");
+    program_must("train --model norm.net " DATA
+                 " --threads $THREADS --method mwt --out run --epochs 2");
     json_t *config = program_json("run/config.json"),
            *epochs = program_json_lines("run/metrics.jsonl");
     cr_assert(holds(config, "method", "mwt") && holds(config, "description", "[mask]"));
@@ -191,11 +193,11 @@ Test(cmd_train, with_masks)
     const program_result text = program_must("describe run/model.safetensors --text");
     test_write("masked.net", text.out);
     program_must("train --model masked.net " DATA
-                 " --threads 2 --method mwt --out again --epochs 1 "
+                 " --threads $THREADS --method mwt --out again --epochs 1 "
                  "--init run/model.safetensors --beta 0");
     program_must_fail(1, "bn.mask.fc1.weight",
                       "train --model norm.net " DATA
-                      " --threads 2 --out x --init run/model.safetensors");
+                      " --threads $THREADS --out x --init run/model.safetensors");
 }
 
 /* Steps are logged on request; an old run in the folder leaves nothing behind. */

@@ -11,10 +11,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-TestSuite(cmd_train_same, .fini = test_folder_remove, .timeout = 60);
+TestSuite(cmd_train_same, .fini = test_folder_remove, .timeout = 300);
 
 /* LeNet-5 on 32x32 colour images, shuffled and augmented. */
-#define LENET "train --model lenet5 --epochs 2 --batch-size 7 --threads 2 --quiet "
+#define LENET "train --model lenet5 --epochs 2 --batch-size 7 --threads $THREADS --quiet "
 #define MADE  "--data synthetic:classes=5,channels=3,size=32,train=30,test=5 "
 
 Test(cmd_train_same, seed_and_threads_decide)
@@ -40,7 +40,8 @@ Test(cmd_train_same, batch_norm_and_branches_too)
                "[batchnorm]\nname = bn\n[add]\nfrom = bn, ar\n[relu]\n"
                "[avgpool]\nkernel = global\n[linear]\nname = c\noutputs = classes\n");
     for (int i = 0; i < 2; i++)
-        program_must("train --model residual.net " MADE "--epochs 2 --batch-size 8 --threads 2 "
+        program_must("train --model residual.net " MADE
+                     "--epochs 2 --batch-size 8 --threads $THREADS "
                      "--quiet --out r%d",
                      i);
     cr_assert(program_same("r0/model.safetensors", "r1/model.safetensors"));

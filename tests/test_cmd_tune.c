@@ -17,11 +17,11 @@ static void write_net(void)
                "[avgpool]\nkernel = global\n[linear]\nname = z\noutputs = classes\n");
 }
 
-TestSuite(cmd_tune, .init = write_net, .fini = test_folder_remove, .timeout = 120);
+TestSuite(cmd_tune, .init = write_net, .fini = test_folder_remove, .timeout = 300);
 
 #define TRAIN                                                                           \
     "train --model a.net --data synthetic:classes=3,channels=3,size=8,train=20,test=9 " \
-    "--epochs 2 --batch-size 8 --threads 2 --quiet "
+    "--epochs 2 --batch-size 8 --threads $THREADS --quiet "
 #define CACHE "export XDG_CACHE_HOME=$PWD/cache;"
 
 static void train(const char *before, const char *arguments)
@@ -115,11 +115,11 @@ static void bench(const char *tune, const char *precision, size_t least, size_t 
 {
     char call[256];
     size_t i, count = 0;
-    snprintf(
-        call, sizeof call,
-        "bench step --model a.net --batch-size 8 --threads 2 --seconds 0.01 --rounds 2 --quiet "
-        "--tune %s --precision %s --json s.json",
-        tune, precision);
+    snprintf(call, sizeof call,
+             "bench step --model a.net --batch-size 8 --threads $THREADS --seconds 0.01 --rounds 2 "
+             "--quiet "
+             "--tune %s --precision %s --json s.json",
+             tune, precision);
     const program_result r = program_run_after(CACHE, call);
     cr_assert(eq(int, r.code, 0), "%s", r.err);
     json_t *json = program_json("s.json"), *choice;
@@ -140,7 +140,7 @@ static void bench_agrees(const char *precision)
     char call[512];
     snprintf(call, sizeof call,
              "train --model a.net --data synthetic:classes=10,channels=3,size=32,train=8,test=0 "
-             "--batch-size 8 --epochs 1 --threads 2 --quiet --out %s --precision %s",
+             "--batch-size 8 --epochs 1 --threads $THREADS --quiet --out %s --precision %s",
              precision, precision);
     train(CACHE, call);
     doctor();

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(cpu, .timeout = 30);
+TestSuite(cpu, .timeout = 60);
 
 /* The name that the kernel gives, where it gives one; free of hwloc. */
 static void kernel_name(char *name, size_t size)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(executor, .timeout = 60);
+TestSuite(executor, .timeout = 300);
 
 /* Winograd, direct, batch norm, a branch, maps into a linear layer. */
 static const char input[] = "3 10 10";

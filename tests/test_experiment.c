@@ -22,7 +22,7 @@ static void prepare(void)
                            "stride = 4\n\n[relu]\n\n[linear]\nname = l\noutputs = classes\n");
 }
 
-TestSuite(experiment, .init = prepare, .fini = test_folder_remove, .timeout = 120);
+TestSuite(experiment, .init = prepare, .fini = test_folder_remove, .timeout = 300);
 
 static void must(moda_status st)
 {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(experiment_plan, .timeout = 30);
+TestSuite(experiment_plan, .timeout = 60);
 
 enum { CLASSES = 4, TRAIN = 80, TEST = 40 };
 #define DATA "synthetic:classes=4,channels=3,size=32,train=80,test=40"

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(join, .timeout = 60);
+TestSuite(join, .timeout = 300);
 
 enum { N = 3, K = 4 }; /* images, outputs of each model */
 

@@ -19,7 +19,7 @@ void *malloc(size_t size)
     return __libc_malloc(size);
 }
 
-TestSuite(json_memory, .timeout = 60);
+TestSuite(json_memory, .timeout = 300);
 
 static const char text[] =
     "{\"a name that is longer than Jansson's first buffer\": \"a text that is longer, too\",\n"

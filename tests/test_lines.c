@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-TestSuite(lines, .fini = test_folder_remove, .timeout = 10);
+TestSuite(lines, .fini = test_folder_remove, .timeout = 60);
 
 static moda_lines *open_lines(size_t keep)
 {

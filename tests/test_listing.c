@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(listing, .init = cache_tree_begin, .fini = cache_tree_end, .timeout = 60);
+TestSuite(listing, .init = cache_tree_begin, .fini = cache_tree_end, .timeout = 300);
 
 static int left = -1; /* entries until one fails; negative: none does */
 

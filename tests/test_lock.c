@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-TestSuite(lock, .fini = test_folder_remove, .timeout = 30);
+TestSuite(lock, .fini = test_folder_remove, .timeout = 120);
 
 static moda_lock *take(void)
 {

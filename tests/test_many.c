@@ -12,16 +12,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
-TestSuite(many, .fini = test_folder_remove, .timeout = 120);
+TestSuite(many, .fini = test_folder_remove, .timeout = 300);
 
 enum { JOBS = 4, CLASSES = 4, PER_CLASS = 8, SIDE = 40 };
 #define TRAIN "train --model lenet5 --epochs 2 --batch-size 8 --quiet "
 /* Two that read the same pictures through one file of the cache, two that need the same measurements;
  * two use every core, as four people on a small machine would. */
 static const char *const jobs[JOBS] = {
-    TRAIN "--data folder:pictures --image-size 32 --threads 2 --seed 3 --method moda",
+    TRAIN "--data folder:pictures --image-size 32 --threads $THREADS --seed 3 --method moda",
     TRAIN "--data folder:pictures --image-size 32 --threads 1 --seed 4 --method standard",
-    TRAIN "--data synthetic:classes=4,train=32,test=8 --threads 2 --seed 3 --method standard",
+    TRAIN
+    "--data synthetic:classes=4,train=32,test=8 --threads $THREADS --seed 3 --method standard",
     TRAIN "--data synthetic:classes=4,train=32,test=8 --threads 1 --seed 5 --method moda",
 };
 

@@ -4,7 +4,7 @@
 #include <criterion/new/assert.h>
 #include <string.h>
 
-TestSuite(method, .timeout = 20);
+TestSuite(method, .timeout = 60);
 
 static const moda_net_defaults small = {{3, 32, 32}, 10};
 

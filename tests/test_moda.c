@@ -15,7 +15,7 @@ static int run(const char *arguments, char **out, char **err)
 {
     char command[2048];
     /* Redirections first: arguments may hold one of their own, which then counts. */
-    snprintf(command, sizeof command, ">%s 2>%s </dev/null %s %s", test_path("out"),
+    snprintf(command, sizeof command, ">'%s' 2>'%s' </dev/null '%s' %s", test_path("out"),
              test_path("err"), MODA_PROGRAM, arguments);
     int status = system(command), died = WIFEXITED(status) ? 0 : WTERMSIG(status);
     cr_assert(eq(int, died, 0), "%s: died of a signal", command);

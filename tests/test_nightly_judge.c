@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-TestSuite(nightly_judge, .timeout = 120);
+TestSuite(nightly_judge, .timeout = 300);
 
 enum { FIGURES = 14, LONGEST = 80 };
 

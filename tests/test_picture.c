@@ -10,7 +10,7 @@
 #include <string.h>
 #include <zlib.h>
 
-TestSuite(picture, .init = scratch_begin, .fini = scratch_end, .timeout = 60);
+TestSuite(picture, .init = scratch_begin, .fini = scratch_end, .timeout = 300);
 
 enum { H = 24, W = 40, MAX_BYTES = 4096 * 3 };
 static uint8_t rgb[H * W * 3], out[MAX_BYTES];

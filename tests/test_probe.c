@@ -6,7 +6,7 @@
 #include <math.h>
 #include <omp.h>
 
-TestSuite(probe, .timeout = 60);
+TestSuite(probe, .timeout = 300);
 
 /* Computed by another program, in another language. */
 Test(probe, the_chain_never_changes)

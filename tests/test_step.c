@@ -13,7 +13,7 @@
 /* A sanitizer has wrappers of its own in these places. */
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
-TestSuite(step, .timeout = 60);
+TestSuite(step, .timeout = 300);
 
 static _Atomic int armed, allocations, primitives, files;
 

@@ -20,7 +20,7 @@ static void begin(void)
     setenv("TMPDIR", test_folder(), 1);
 }
 
-TestSuite(temporary, .init = begin, .fini = test_folder_remove, .timeout = 30);
+TestSuite(temporary, .init = begin, .fini = test_folder_remove, .timeout = 120);
 
 /* With a file, a folder that has more files than one system call tells of, and a link to what others keep. */
 static moda_temporary *make(void)

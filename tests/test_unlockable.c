@@ -12,7 +12,7 @@
 #include <sys/file.h>
 
 TestSuite(unlockable, .init = (void (*)(void))test_folder, .fini = test_folder_remove,
-          .timeout = 10);
+          .timeout = 60);
 
 static int reason;
 

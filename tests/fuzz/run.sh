@@ -7,6 +7,7 @@ build=$1 seconds=$2
 shift 2
 seeds=$(dirname "$0")/seeds
 passed=0 failed=0 total=0
+. "$(dirname "$0")/../environment.sh"
 for target in "$@"; do
     corpus=$build/corpus/$target found=$build/found
     log=$build/fuzz_$target.log
@@ -16,7 +17,7 @@ for target in "$@"; do
     # Files here have some 10 kB: 64 MB in one piece, or 1 GB in all, no such file can justify. matio and libjpeg
     # are not compiled with the sanitizers' eyes, but their reads and writes of bad addresses still end the run.
     OMP_NUM_THREADS=1 UBSAN_OPTIONS=print_stacktrace=1 \
-        "$build/tests/fuzz/fuzz_$target" $limit -timeout=10 -rss_limit_mb=1024 \
+        $fixed "$build/tests/fuzz/fuzz_$target" $limit -timeout=10 -rss_limit_mb=1024 \
         -malloc_limit_mb=64 -max_len=16384 -print_final_stats=1 -artifact_prefix="$found/$target-" \
         "$corpus" "$seeds/$target" >"$log" 2>&1 </dev/null
     status=$?

@@ -11,7 +11,7 @@ rm -rf "$root"
 mkdir -p "$root/bin" "$root/dev" "$root/proc" "$root/sys" "$root/tmp" "$root/numa"
 cp "$(command -v busybox)" "$root/bin/busybox"
 ln -s busybox "$root/bin/sh"
-cp "$here"/*.sh "$here/../run.sh" "$root/numa/"
+cp "$here"/*.sh "$here/../run.sh" "$here/../environment.sh" "$root/numa/"
 cp "$here/init.sh" "$root/init"
 cp "$settings" "$root/numa/settings"
 for program in "$@"; do

@@ -20,6 +20,7 @@ if test -z "$package"; then
 fi
 test -n "$package" || fail "apt knows no linux-image-cloud-amd64"
 
+rm -rf "$dir/boot" "$dir"/linux-image-*.deb # of a call that did not come to its end
 echo "fetching $package into $dir, nothing is installed"
 fetch() { apt-get download -q "$package" </dev/null; }
 # Lists from some time ago may name a file that is gone from the server.

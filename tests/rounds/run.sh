@@ -6,8 +6,9 @@ set -u
 what=$1 driver=$(realpath "$2") folder=$3
 here=$(realpath "$(dirname "$0")")
 rm -rf "$folder" && mkdir -p "$folder" && folder=$(realpath "$folder") && cd "$folder" || exit 1
-# No run reads or writes the user's own cache; threads that wait sleep.
-export XDG_CACHE_HOME=$folder/cache OMP_WAIT_POLICY=passive
+. "$here/../environment.sh"
+# No run reads or writes the user's own cache.
+export XDG_CACHE_HOME=$folder/cache
 passed=0 failed=0
 
 # expect WORD MODE: the watcher reports this planted fault.
@@ -47,7 +48,7 @@ races)
     archer=$("${RACES_CC:-clang}" -print-file-name=libarcher.so)
     export OMP_TOOL_LIBRARIES="$archer"
     export TSAN_OPTIONS="ignore_noninstrumented_modules=1:exitcode=66:history_size=5"
-    watch() { "$driver" "$@"; }
+    watch() { $fixed "$driver" "$@"; }
     threads=$(nproc)
     expect 'data race' race
     clean once "$((threads < 4 ? threads : 4))"
