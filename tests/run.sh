@@ -17,8 +17,10 @@ test -f "$suppressions" &&
 . "$(dirname "$0")/environment.sh"
 export OMP_NUM_THREADS=2
 grep -q fsanitize "$build/flags" 2>/dev/null || fixed=
-# No test reads or writes the user's own cache; what one that dies leaves goes in the end.
-scratch=$(mktemp -d) || exit 1
+# No test reads or writes the user's own cache; what one that dies leaves goes in the end. Some tests cut their calls at
+# blanks.
+case ${TMPDIR:-} in *[!A-Za-z0-9_./-]*) unset TMPDIR ;; esac
+scratch=$(mktemp -d) && chmod 755 "$scratch" || exit 1
 export TMPDIR="$scratch" XDG_CACHE_HOME="$scratch/cache" XDG_STATE_HOME="$scratch/state"
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM HUP

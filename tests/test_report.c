@@ -125,10 +125,15 @@ Test(report, folder_that_cannot_be_read_is_left_out)
     test_capture(STDERR_FILENO);
     const bool is_root = geteuid() == 0;
     if (is_root) cr_assert(eq(int, seteuid(65534), 0));
+    const bool reached = eaccess(root, R_OK | X_OK) == 0; /* not where TMPDIR is root's alone */
     const moda_status st = moda_report_collect(root, &runs);
     if (is_root) cr_assert(eq(int, seteuid(0), 0));
     cr_assert(eq(int, chmod(closed, 0755), 0));
     char *text = test_captured();
+    if (!reached) {
+        free(text), json_decref(runs);
+        cr_skip_test("no other user can read %s", root);
+    }
     cr_assert(eq(int, st, MODA_OK), "%s", moda_last_error());
     cr_expect(eq(sz, json_array_size(runs), 1));
     cr_expect(ne(ptr, strstr(text, "a/closed: Permission denied"), NULL), "%s", text);
