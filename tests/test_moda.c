@@ -15,8 +15,8 @@ static int run(const char *arguments, char **out, char **err)
 {
     char command[2048];
     /* Redirections first: arguments may hold one of their own, which then counts. */
-    snprintf(command, sizeof command, ">'%s' 2>'%s' </dev/null '%s' %s", test_path("out"),
-             test_path("err"), MODA_PROGRAM, arguments);
+    snprintf(command, sizeof command, "cd '%s'; >out 2>err </dev/null '%s' %s", test_folder(),
+             MODA_PROGRAM, arguments);
     int status = system(command), died = WIFEXITED(status) ? 0 : WTERMSIG(status);
     cr_assert(eq(int, died, 0), "%s: died of a signal", command);
     *out = test_read(test_path("out"));

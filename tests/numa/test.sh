@@ -5,7 +5,7 @@
 # LIMIT: seconds that the machine may take.
 set -u
 here=$(dirname "$0")
-moda=$1 dir=$2 limit=${LIMIT:-600}
+moda=$1 dir=$2 limit=${LIMIT:-1800}
 shift 2
 stop() {
     echo "moda: test-numa: $1" >&2
