@@ -94,7 +94,7 @@ static void check_finding(const moda_diagnosis *d, moda_signature signature,
     cr_assert(eq(sz, d->count, 1));
     cr_assert(strchr(text, '\n') == NULL, "%s", text);
     for (; *words; words++) cr_assert(strstr(text, *words) != NULL, "no '%s' in %s", *words, text);
-    cr_assert(gt(dbl, d->figure[signature], moda_signature_threshold(signature)));
+    cr_assert(lt(dbl, moda_signature_threshold(signature), d->figure[signature]));
 }
 
 Test(diagnosis, healthy_masks_have_no_finding)
@@ -120,7 +120,7 @@ Test(diagnosis, overlap_names_pairs_and_layers)
             for (size_t k = 0; k < UNITS; k++)
                 *rate(&s, l, c, k) = k == c && !(l == 1 && c % 2) ? 0.0f : 0.95f;
     judge(&s);
-    cr_assert(gt(dbl, s.d->mean_overlap, 0.2));
+    cr_assert(lt(dbl, 0.2, s.d->mean_overlap));
     check_finding(s.diagnosis, MODA_SIGNATURE_OVERLAP,
                   (const char *const[]){"1 bee and 3 dog", "second 1.00", "larger beta", NULL});
     discard(&s);
@@ -381,7 +381,7 @@ Test(diagnosis, similarity_of_activations_agrees_with_single_pairs)
                         }
                         sum += xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : 0, pairs++;
                     }
-                cr_assert(gt(dbl, sum, 0.1), "this proves nothing");
+                cr_assert(lt(dbl, 0.1, sum), "this proves nothing");
                 cr_assert(
                     epsilon_eq(dbl, matrix[(l * CLASSES + p) * CLASSES + q], sum / pairs, 1e-5));
             }
