@@ -10,5 +10,6 @@ export LC_ALL=C
 export OMP_WAIT_POLICY=passive
 # In front of a program with sanitizers: where the kernel places memory all too randomly (vm.mmap_rnd_bits=32), theirs
 # is now and then in the way, and the program dies before its first line. Containers may forbid it.
+# shellcheck disable=SC2034
 fixed=
 setarch -R true 2>/dev/null && fixed='setarch -R'
