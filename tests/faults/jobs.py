@@ -175,7 +175,9 @@ def other_jobs(train, decompose, data, one, folder):
         Job("accept", [night], accept, ["h.jsonl"], prepare=call_regression, grows=("h.jsonl",)),
         # What cannot be read is left out of a report.
         Job("report", [train, decompose], ["report", ".", "--json", "r.json"], ["r.json"], varies=("r.json",)),
-        # The first study leaves measured choices for the second one: other choices may round differently.
+        # The first study leaves measured choices for the second one: without them other choices may be made, which
+        # round differently.
         Job("study", [study[:-1] + ["first"]], study, ["study/tau.csv", "study/tau.json"], again=study,
-            anew=("study/tau.*", "study/results/*.json")),
+            anew=("study/tau.*", "study/results/*.json", "study/results/*.safetensors", "study/runs/*.safetensors",
+                  "study/runs/*/config.json")),
     ]
